@@ -1,0 +1,2 @@
+//! What a job is. Pure: no async, no I/O, no clock, no vendor.
+pub mod id;

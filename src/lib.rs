@@ -1,0 +1,5 @@
+//! Cliprelay.
+pub mod embedded;
+pub mod job;
+pub mod services;
+pub mod store;

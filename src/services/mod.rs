@@ -1,0 +1,5 @@
+//! Whom we call.
+pub mod klap;
+pub mod outbound;
+pub mod qstash;
+pub mod supabase;

@@ -1,0 +1,161 @@
+//! Where a job rests: a small set of coarse, atomic verbs. Every decision is made in Rust, above; a store only compares
+//! and commits, so that Redis and the embedded store cannot drift apart. One conformance suite holds both to this page.
+//!
+//! A record is opaque bytes under a job's id with a version that each commit raises by one. Beside it a store keeps:
+//! the *due index* (job id by the time somebody must look at it), *pointers* (owner and project to the current job),
+//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted) and *counters*.
+//! Time is the store's own: `now` comes with every answer, and nobody above reads a clock for leases or deadlines.
+
+use crate::job::id::{JobId, Millis, OpId};
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::time::Duration;
+
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// One job's record. One round trip.
+    async fn get(&self, id: &JobId) -> Result<Read, Error>;
+
+    /// The record and everything that must change with it, or nothing at all. One round trip.
+    async fn commit(&self, commit: &Commit) -> Result<Committed, Error>;
+
+    /// What a pointer holds. One round trip.
+    async fn pointer(&self, key: &PointerKey) -> Result<Option<String>, Error>;
+
+    /// The reply remembered under an idempotency key. One round trip.
+    async fn recall(&self, key: &MemoryKey) -> Result<Option<Bytes>, Error>;
+
+    /// The epoch in which a deleted job ended. One round trip.
+    async fn tombstone(&self, id: &JobId) -> Result<Option<u32>, Error>;
+
+    /// Jobs whose due time has come, earliest first.
+    async fn due(&self, limit: usize) -> Result<Due, Error>;
+
+    /// Deletes a record and its due entry; the tombstone stays. Deleting what is not there is no error.
+    async fn delete(&self, id: &JobId) -> Result<(), Error>;
+
+    /// Adds one to a counter that is forgotten `window` after its first use; the new value.
+    async fn count(&self, name: &str, window: Duration) -> Result<u64, Error>;
+
+    /// One cheap round trip that fails if the store cannot take writes.
+    async fn ping(&self) -> Result<(), Error>;
+
+    /// Which opening of the store this is. A store held by one process at a time answers a new value at each opening, so
+    /// that leases of the process before it are known to be over; a shared store always answers the same.
+    fn opening(&self) -> &str;
+}
+
+/// A record as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// 1 for a new record; each commit adds one.
+    pub version: u64,
+    pub body: Bytes,
+}
+
+/// What [`Store::get`] answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    pub now: Millis,
+    pub record: Option<Record>,
+}
+
+/// What [`Store::due`] answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub now: Millis,
+    pub jobs: Vec<JobId>,
+}
+
+/// The name of a pointer, built by [`keys::pointer`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PointerKey(pub String);
+
+/// The name of a remembered reply, built by [`keys::memory`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct MemoryKey(pub String);
+
+/// One atomic write. Checked in the order of [`Committed`]'s variants; the first that fails is the answer, and then
+/// nothing has changed.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    pub id: JobId,
+    /// The same id again, after an unclear answer, is answered [`Committed::Replayed`]: a record keeps its last eight.
+    pub op: OpId,
+    pub expected: Expected,
+    pub body: Bytes,
+    pub due: DueAt,
+    /// `None`: the record stays until told otherwise (and an expiry set before is lifted, and a tombstone removed).
+    pub expiry: Option<Expiry>,
+    pub pointer: PointerWrite,
+    /// Written only if the key is free; otherwise the answer is [`Committed::Remembered`].
+    pub remember: Option<Remember>,
+    /// Answer up to this many due jobs along with [`Committed::Applied`].
+    pub peek_due: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// No record (a job's first write, or putting back a forgotten one).
+    Absent,
+    Version(u64),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueAt {
+    Keep,
+    At(Millis),
+    Never,
+}
+
+/// The end of a record's life, set by a final commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// The record (and its pointer, see [`PointerWrite::Release`]) is gone this long after the commit.
+    pub record: Duration,
+    /// The tombstone, holding `epoch`, this long after the commit.
+    pub tombstone: Duration,
+    pub epoch: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PointerWrite {
+    Keep,
+    /// Set to `to` without an expiry, only if it now holds `from` (`None`: holds nothing).
+    Swap { key: PointerKey, from: Option<String>, to: String },
+    /// If it holds `value`, let it expire together with the record; if not, leave it.
+    Release { key: PointerKey, value: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remember {
+    pub key: MemoryKey,
+    pub reply: Bytes,
+    pub ttl: Duration,
+}
+
+/// What became of a [`Commit`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    /// This very write was applied before; the record as it is now.
+    Replayed(Record),
+    /// The idempotency key was taken; its remembered reply.
+    Remembered(Bytes),
+    /// A version was expected, there is no record.
+    Missing,
+    /// Another version is there (or one at all, where none was expected).
+    Conflict(Record),
+    /// The pointer holds something else.
+    PointerTaken(Option<String>),
+    Applied { version: u64, now: Millis, due: Vec<JobId> },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store could not be reached or refused: nothing has changed.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// No answer in time, or the connection was lost after sending: the write may or may not have happened.
+    #[error("the store did not answer: {0}")]
+    Unknown(String),
+}

@@ -1,0 +1,5 @@
+//! The integration tests: one binary, real HTTP on loopback, a real Redis, real MP4s.
+mod broker;
+mod klap;
+mod store;
+mod supabase;
