@@ -1,2 +1,16 @@
-//! What a job is. Pure: no async, no I/O, no clock, no vendor.
+//! What a job is: its record, how events move it, what a step may answer, what is written down of paid calls. Pure: no
+//! async, no I/O, no clock (`now` is always given), no vendor. A kind's own data (`input`, `plan`) is opaque here.
+
 pub mod id;
+pub mod ledger;
+pub mod machine;
+pub mod outcome;
+pub mod retry;
+pub mod state;
+pub mod wire;
+
+pub use id::{JobId, LeaseToken, Millis, OpId, Owner, Position, ProjectId};
+pub use ledger::{Ledger, Receipt};
+pub use machine::{Event, Judgement, Push, Refused, apply, judge};
+pub use outcome::{Failure, Outcome, Report, Settlement};
+pub use state::{Job, Lease, Limits, NewJob, Outgoing, State};

@@ -1,0 +1,225 @@
+//! Job records: read, and written by compare-and-commit. A write whose answer is lost is repeated under its operation id;
+//! a write that lost the race is decided again on the record that won.
+
+use super::{Engine, millis};
+use crate::job::{self, Job, JobId, Millis, OpId, Refused, wire};
+use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record, Remember, keys};
+use bytes::Bytes;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a late push of a deleted job can still come: tombstones outlive records by this.
+const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Why a record cannot be used now. Nothing has been decided on it.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// A newer build wrote it: left alone.
+    #[error("the record is of version {0}, newer than this build reads")]
+    Newer(u32),
+    #[error("the record cannot be read: {0}")]
+    Garbled(String),
+}
+
+impl From<wire::Error> for Fault {
+    fn from(error: wire::Error) -> Self {
+        match error {
+            wire::Error::Newer(envelope) => Self::Newer(envelope.v),
+            wire::Error::Garbled(why) => Self::Garbled(why),
+        }
+    }
+}
+
+/// A record as read, with the store's clock carried on by this process's monotonic one.
+#[derive(Debug, Clone)]
+pub(super) struct Loaded {
+    pub job: Job,
+    pub version: u64,
+    clock: Clock,
+}
+
+/// The store's clock.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Clock {
+    read: Millis,
+    at: Instant,
+}
+
+impl Clock {
+    pub fn new(now: Millis) -> Self {
+        Self { read: now, at: Instant::now() }
+    }
+
+    pub fn now(&self) -> Millis {
+        self.read + millis(self.at.elapsed())
+    }
+}
+
+impl Loaded {
+    pub fn now(&self) -> Millis {
+        self.clock.now()
+    }
+
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+}
+
+/// What became of an update.
+#[derive(Debug)]
+pub(super) enum Updated {
+    Applied(Box<Loaded>, Vec<JobId>),
+    /// The record as it is does not allow it.
+    Refused(Refused, Box<Loaded>),
+    Missing,
+    PointerTaken,
+    Remembered(Bytes),
+}
+
+/// What is written along with a record.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Along {
+    /// The project's pointer is to hold this job; it now holds that.
+    pub take_pointer: Option<Option<String>>,
+    pub remember: Option<Remember>,
+    pub peek_due: usize,
+    /// Put the record back if the store has lost it.
+    pub put_back: bool,
+}
+
+impl Engine {
+    /// The record of a job and the store's time.
+    pub(super) async fn load(&self, id: &JobId) -> Result<(Option<Loaded>, Clock), Fault> {
+        let read = self.store.get(id).await?;
+        let clock = Clock::new(read.now);
+        match read.record {
+            None => Ok((None, clock)),
+            Some(record) => Ok((Some(decode(record, clock)?), clock)),
+        }
+    }
+
+    /// Writes a record where none is (or, `over` a version that is to be replaced).
+    pub(super) async fn create(
+        &self,
+        job: Job,
+        over: Option<u64>,
+        clock: Clock,
+        along: &Along,
+        until: Instant,
+    ) -> Result<Updated, Fault> {
+        let expected = over.map_or(Expected::Absent, Expected::Version);
+        let commit = self.commit_of(None, &job, expected, along, clock.now());
+        match self.persist(&commit, until).await? {
+            Committed::Applied { version, due, .. } => Ok(self.applied(Loaded { job, version, clock }, due)),
+            Committed::Replayed(record) => Ok(self.applied(decode(record, clock)?, Vec::new())),
+            Committed::Conflict(record) => Ok(Updated::Refused(Refused::OldNews, Box::new(decode(record, clock)?))),
+            Committed::Remembered(reply) => Ok(Updated::Remembered(reply)),
+            Committed::PointerTaken(_) => Ok(Updated::PointerTaken),
+            Committed::Missing => Ok(Updated::Missing),
+        }
+    }
+
+    /// Applies `event` to the record, deciding again on each record that got in between, until `until`.
+    pub(super) async fn update(
+        &self,
+        from: &Loaded,
+        event: &job::Event,
+        along: &Along,
+        until: Instant,
+    ) -> Result<Updated, Fault> {
+        let mut loaded = from.clone();
+        let mut expected = Expected::Version(loaded.version);
+        loop {
+            let now = loaded.now();
+            let next = match job::apply(&loaded.job, event, now, &self.settings.limits) {
+                Ok(next) => next,
+                Err(refused) => return Ok(Updated::Refused(refused, Box::new(loaded))),
+            };
+            let absent = expected == Expected::Absent;
+            let put_back = Along { take_pointer: Some(None), ..along.clone() };
+            let along = if absent { &put_back } else { along };
+            let commit = self.commit_of(Some(&loaded.job), &next, expected, along, now);
+            match self.persist(&commit, until).await? {
+                Committed::Applied { version, due, .. } => {
+                    let clock = loaded.clock;
+                    return Ok(self.applied(Loaded { job: next, version, clock }, due));
+                }
+                Committed::Replayed(record) => {
+                    return Ok(self.applied(decode(record, loaded.clock)?, Vec::new()));
+                }
+                Committed::Conflict(_) if Instant::now() >= until => {
+                    return Err(store::Error::Unavailable("the record is written too often".to_owned()).into());
+                }
+                Committed::Conflict(record) => {
+                    loaded = decode(record, loaded.clock)?;
+                    expected = Expected::Version(loaded.version);
+                }
+                Committed::Missing if along.put_back => expected = Expected::Absent,
+                Committed::Missing => return Ok(Updated::Missing),
+                Committed::PointerTaken(_) => return Ok(Updated::PointerTaken),
+                Committed::Remembered(reply) => return Ok(Updated::Remembered(reply)),
+            }
+        }
+    }
+
+    fn applied(&self, loaded: Loaded, due: Vec<JobId>) -> Updated {
+        let _ = self.changes.send(loaded.job.id.clone());
+        Updated::Applied(Box::new(loaded), due)
+    }
+
+    fn commit_of(&self, old: Option<&Job>, new: &Job, expected: Expected, along: &Along, now: Millis) -> Commit {
+        let ttl = new.remaining_ttl(now, &self.settings.limits);
+        let key = keys::pointer(&new.owner, &new.project);
+        let due = match (ttl, new.due()) {
+            (Some(ttl), _) => DueAt::At(now + ttl),
+            (None, due @ Some(_)) if expected != Expected::Absent && old.and_then(Job::due) == due => DueAt::Keep,
+            (None, Some(due)) => DueAt::At(due),
+            (None, None) => DueAt::Never,
+        };
+        Commit {
+            id: new.id.clone(),
+            op: OpId::new(self.new_id().simple().to_string()),
+            expected,
+            body: wire::encode_record(new).into(),
+            due,
+            expiry: ttl.map(|ttl| {
+                let record = Duration::from_millis(ttl);
+                Expiry { record, tombstone: record + TOMBSTONE, epoch: new.at.epoch }
+            }),
+            pointer: match (&along.take_pointer, ttl) {
+                (Some(from), _) => PointerWrite::Swap { key, from: from.clone(), to: new.pointer() },
+                (None, Some(_)) => PointerWrite::Release { key, value: new.pointer() },
+                (None, None) => PointerWrite::Keep,
+            },
+            remember: along.remember.clone(),
+            peek_due: along.peek_due,
+        }
+    }
+
+    /// One write, repeated under its operation id while the store is away, until `until`.
+    async fn persist(&self, commit: &Commit, until: Instant) -> Result<Committed, store::Error> {
+        let mut pause = Duration::from_millis(50);
+        let mut unknown = None;
+        loop {
+            let error = match self.store.commit(commit).await {
+                Ok(committed) => return Ok(committed),
+                Err(error) => error,
+            };
+            // Once an answer was lost, a later "unavailable" no longer means that nothing has changed.
+            if let store::Error::Unknown(why) = &error {
+                unknown = Some(why.clone());
+            }
+            if Instant::now() + pause >= until {
+                return Err(unknown.map_or(error, store::Error::Unknown));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+}
+
+fn decode(record: Record, clock: Clock) -> Result<Loaded, Fault> {
+    Ok(Loaded { job: wire::decode_record(&record.body)?, version: record.version, clock })
+}

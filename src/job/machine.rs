@@ -1,0 +1,299 @@
+//! How events move a job: `(job, event, now)` to the job it becomes, or why not. Every state answers every event
+//! explicitly; final states absorb what comes late, except receipts, which are always kept.
+
+use super::id::{LeaseToken, Millis, Position};
+use super::ledger::Receipt;
+use super::outcome::{Failure, Outcome, Report, Settlement};
+use super::retry;
+use super::state::{Job, Lease, Limits, Outgoing, State};
+use serde_json::Value;
+
+/// What a message from the queue says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Push {
+    pub at: Position,
+    pub send: u32,
+}
+
+/// What a push means to the job it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judgement {
+    /// This step is to be run.
+    Due,
+    /// The job is final or has moved on.
+    OldNews,
+    /// Another delivery of the same step is at work, at the latest until then.
+    Leased { until: Millis },
+    /// This step has had all its attempts.
+    Exhausted,
+    /// The job's time is over.
+    Expired,
+    /// The push knows more than the record: the store has forgotten.
+    Forgotten,
+}
+
+pub fn judge(job: &Job, push: Push, now: Millis, opening: &str, limits: &Limits) -> Judgement {
+    if push.at > job.at || (push.at == job.at && push.send > job.send && !job.is_final()) {
+        return Judgement::Forgotten;
+    }
+    if job.is_final() || push.at < job.at {
+        return Judgement::OldNews;
+    }
+    if let Some(lease) = job.lease(now, opening) {
+        return Judgement::Leased { until: lease.until };
+    }
+    if now >= job.deadline {
+        return Judgement::Expired;
+    }
+    if job.attempts >= limits.max_attempts { Judgement::Exhausted } else { Judgement::Due }
+}
+
+/// Everything that can happen to a job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A delivery takes the step.
+    Claim { at: Position, lease: Lease },
+    /// The holder is about to make paid calls.
+    Intend { token: LeaseToken, effects: Vec<String>, looked_up: bool },
+    /// A paid call was answered: kept whoever brings it, and in whatever state.
+    Receive { receipt: Receipt },
+    /// The holder got somewhere inside the step.
+    Checkpoint { token: LeaseToken, plan: Value, report: Report, refused: Vec<String> },
+    /// The holder's step ended.
+    Settle { token: LeaseToken, settlement: Settlement },
+    /// The step has had all its attempts, or the job all its time, or its record is lost for good.
+    Fail { failure: Failure },
+    /// The message is published.
+    Sent { push: Push, message_id: String },
+    /// The message will not come again. `wait`: send the next one only after the usual delay.
+    Spent { push: Push, dlq_id: Option<String>, wait: bool },
+    /// The message was looked for, and is still on its way.
+    Looked { push: Push },
+    Cancel,
+    /// A person opens a new epoch of a failed job at this step.
+    Retry { step: &'static str, plan: Value, stage: String },
+}
+
+/// Why an event changes nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    #[error("the job has ended")]
+    Final,
+    #[error("the job has not failed")]
+    NotFailed,
+    #[error("another delivery holds the lease")]
+    Fenced,
+    #[error("the job has moved on")]
+    OldNews,
+    #[error("that is known already")]
+    Nothing,
+}
+
+/// The job after `event`. Pure: the same arguments give the same job.
+pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<Job, Refused> {
+    let mut next = job.clone();
+    match event {
+        Event::Receive { receipt } => {
+            if next.ledger.receipts.contains(receipt) {
+                return Err(Refused::Nothing);
+            }
+            next.ledger.receive(receipt);
+        }
+        Event::Retry { step, plan, stage } => retry_by_hand(&mut next, step, plan, stage, now, limits)?,
+        _ if job.is_final() => return Err(Refused::Final),
+        Event::Claim { at, lease } => claim(&mut next, *at, lease, now, limits)?,
+        Event::Intend { token, effects, looked_up } => {
+            held(job, token)?;
+            for effect in effects {
+                next.ledger.intend(effect, job.at, now, *looked_up);
+            }
+        }
+        Event::Checkpoint { token, plan, report, refused } => {
+            held(job, token)?;
+            next.attempts = 0;
+            next.plan = plan.clone();
+            tell(&mut next, report);
+            refused.iter().for_each(|effect| next.ledger.close(effect));
+        }
+        Event::Settle { token, settlement } => {
+            held(job, token)?;
+            settle(&mut next, settlement, now, limits);
+        }
+        Event::Fail { failure } => end(&mut next, End::Failed(failure.clone()), now),
+        Event::Cancel => end(&mut next, End::Cancelled, now),
+        Event::Sent { push, message_id } => {
+            current(job, *push)?;
+            if job.message.sent && job.message.message_id.is_some() {
+                return Err(Refused::Nothing);
+            }
+            next.message.sent = true;
+            next.message.message_id = Some(message_id.clone());
+            next.message.look_at = job.message.not_before.max(now) + retry::look(job.message.looks);
+        }
+        Event::Looked { push } => {
+            current(job, *push)?;
+            next.message.looks += 1;
+            next.message.look_at = now + retry::look(next.message.looks);
+        }
+        Event::Spent { push, dlq_id, wait } => spent(&mut next, *push, dlq_id.as_ref(), *wait, now)?,
+    }
+    next.updated_at = now.max(job.updated_at);
+    Ok(next)
+}
+
+fn held(job: &Job, token: &LeaseToken) -> Result<(), Refused> {
+    match &job.state {
+        State::Running { lease } if lease.token == *token => Ok(()),
+        State::Running { .. } | State::Queued | State::Waiting | State::Done | State::Failed | State::Cancelled => {
+            Err(Refused::Fenced)
+        }
+    }
+}
+
+fn current(job: &Job, push: Push) -> Result<(), Refused> {
+    if push.at == job.at && push.send == job.send { Ok(()) } else { Err(Refused::OldNews) }
+}
+
+fn claim(job: &mut Job, at: Position, lease: &Lease, now: Millis, limits: &Limits) -> Result<(), Refused> {
+    if at != job.at {
+        return Err(Refused::OldNews);
+    }
+    if job.started_at.is_none() {
+        job.started_at = Some(now);
+        job.deadline = now + limits.job_timeout;
+    }
+    job.attempts += 1;
+    job.leased_until = job.leased_until.max(lease.until);
+    job.message.sent = true;
+    job.state = State::Running { lease: lease.clone() };
+    Ok(())
+}
+
+fn tell(job: &mut Job, report: &Report) {
+    job.progress = job.progress.max(report.progress.min(100));
+    job.stage.clone_from(&report.stage);
+}
+
+fn settle(job: &mut Job, settlement: &Settlement, now: Millis, limits: &Limits) {
+    job.plan = settlement.plan.clone();
+    tell(job, &settlement.report);
+    settlement.refused.iter().for_each(|effect| job.ledger.close(effect));
+    match &settlement.outcome {
+        Outcome::Next { step, after } => {
+            (*step).clone_into(&mut job.step);
+            advance(job, *after, now);
+        }
+        Outcome::Wait { after } => advance(job, *after, now),
+        Outcome::Away { after, failure } => {
+            let waits = job.waits + 1;
+            let after = after.unwrap_or_else(|| retry::away(job.waits));
+            advance(job, after, now);
+            job.waits = waits;
+            job.error = Some(failure.clone());
+        }
+        Outcome::Done => end(job, End::Done, now),
+        Outcome::Fail { failure } => end(job, End::Failed(failure.clone()), now),
+        Outcome::Retry { failure, .. } if job.attempts >= limits.max_attempts => {
+            end(job, End::Failed(failure.clone()), now);
+        }
+        Outcome::Retry { failure, after } => {
+            let retry_at = now + after.unwrap_or_else(|| retry::redelivery(job.attempts));
+            job.error = Some(failure.clone());
+            job.state = State::Waiting;
+            if job.message.spent {
+                send_anew(job, retry_at, now);
+            } else {
+                job.message.not_before = retry_at;
+                job.message.look_at = retry_at + retry::look(job.message.looks);
+            }
+        }
+    }
+}
+
+/// The step got somewhere: the next message of the same epoch.
+fn advance(job: &mut Job, after: Millis, now: Millis) {
+    job.at.seq += 1;
+    job.send = 1;
+    job.attempts = 0;
+    job.waits = 0;
+    job.error = None;
+    job.state = State::Waiting;
+    job.message = Outgoing::new(now + after, now);
+}
+
+/// The same position's message under a new deduplication id.
+fn send_anew(job: &mut Job, not_before: Millis, now: Millis) {
+    let looks = job.message.looks + 1;
+    job.send += 1;
+    job.message = Outgoing { looks, ..Outgoing::new(not_before, now) };
+}
+
+fn spent(job: &mut Job, push: Push, dlq_id: Option<&String>, wait: bool, now: Millis) -> Result<(), Refused> {
+    current(job, push)?;
+    if job.message.spent && dlq_id.is_none() && matches!(job.state, State::Running { .. }) {
+        return Err(Refused::Nothing);
+    }
+    job.message.spent = true;
+    if dlq_id.is_some() {
+        job.message.dlq_id = dlq_id.cloned();
+    }
+    // A lease that holds may still end well: the sweep looks again when it is over.
+    if matches!(&job.state, State::Running { lease } if now < lease.until) {
+        return Ok(());
+    }
+    if matches!(job.state, State::Running { .. }) {
+        job.state = State::Waiting;
+    }
+    let delay = if wait { retry::look(job.message.looks) } else { 0 };
+    send_anew(job, now + delay, now);
+    Ok(())
+}
+
+/// The three ways a job ends.
+enum End {
+    Done,
+    Failed(Failure),
+    Cancelled,
+}
+
+fn end(job: &mut Job, end: End, now: Millis) {
+    let (state, stage, error) = match end {
+        End::Done => (State::Done, "Clips are ready", None),
+        End::Failed(failure) => (State::Failed, "Failed", Some(failure)),
+        End::Cancelled => (State::Cancelled, "Cancelled", None),
+    };
+    if state == State::Done {
+        job.progress = 100;
+    }
+    stage.clone_into(&mut job.stage);
+    job.state = state;
+    job.error = error;
+    job.finished_at = Some(now);
+}
+
+fn retry_by_hand(
+    job: &mut Job,
+    step: &'static str,
+    plan: &Value,
+    stage: &str,
+    now: Millis,
+    limits: &Limits,
+) -> Result<(), Refused> {
+    if job.state != State::Failed {
+        return Err(Refused::NotFailed);
+    }
+    job.at = Position { epoch: job.at.epoch + 1, seq: 1 };
+    job.send = 1;
+    step.clone_into(&mut job.step);
+    job.plan = plan.clone();
+    stage.clone_into(&mut job.stage);
+    job.state = State::Waiting;
+    job.attempts = 0;
+    job.waits = 0;
+    job.error = None;
+    job.message = Outgoing::new(now.max(job.leased_until), now);
+    job.started_at = None;
+    job.deadline = now + limits.queue_timeout;
+    job.finished_at = None;
+    Ok(())
+}

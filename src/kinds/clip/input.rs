@@ -1,0 +1,132 @@
+//! What a caller may ask for, with Klap's documented ranges checked here: a typo costs money there.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A clip job's input, as recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Input {
+    pub video_url: String,
+    #[serde(default)]
+    pub options: Options,
+}
+
+impl Input {
+    pub fn read(input: &Value) -> Option<Self> {
+        Self::deserialize(input).ok()
+    }
+}
+
+/// Klap's documented options; what is left out is Klap's default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Options {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub translate_to: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_clip_count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_clip_count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_duration: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_duration: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_duration: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captions: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reframe: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub emojis: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub intro_title: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remove_silences: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub style_preset_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transcription_context: Option<String>,
+}
+
+/// One thing wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    pub field: String,
+    pub message: String,
+}
+
+impl Options {
+    /// Reads the `options` object of a request; every problem at once.
+    pub fn parse(value: &Value) -> Result<Self, Vec<FieldError>> {
+        let Some(object) = value.as_object() else {
+            return Err(vec![FieldError { field: "options".into(), message: "must be an object".into() }]);
+        };
+        let mut errors = Vec::new();
+        let mut good = serde_json::Map::new();
+        for (field, value) in object {
+            let alone = Value::Object([(field.clone(), value.clone())].into_iter().collect());
+            match Self::deserialize(&alone) {
+                Ok(_) => drop(good.insert(field.clone(), value.clone())),
+                Err(error) => errors.push(FieldError { field: format!("options.{field}"), message: plain(&error) }),
+            }
+        }
+        let options = Self::deserialize(Value::Object(good)).unwrap_or_default();
+        errors.extend(options.out_of_range());
+        if errors.is_empty() { Ok(options) } else { Err(errors) }
+    }
+
+    fn out_of_range(&self) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let numbers = [
+            ("targetClipCount", self.target_clip_count, 1, 100),
+            ("maxClipCount", self.max_clip_count, 1, 100),
+            ("minDuration", self.min_duration, 1, 120),
+            ("maxDuration", self.max_duration, 1, 180),
+            ("targetDuration", self.target_duration, 1, 120),
+            ("width", self.width, 16, 7680),
+            ("height", self.height, 16, 7680),
+        ];
+        for (field, value, min, max) in numbers {
+            if value.is_some_and(|value| !(min..=max).contains(&value)) {
+                errors.push(error(field, format!("must be between {min} and {max}")));
+            }
+        }
+        let texts = [
+            ("language", &self.language, 16),
+            ("translateTo", &self.translate_to, 16),
+            ("name", &self.name, 200),
+            ("stylePresetId", &self.style_preset_id, 128),
+            ("transcriptionContext", &self.transcription_context, 1000),
+        ];
+        for (field, value, max) in texts {
+            if value.as_ref().is_some_and(|text| text.trim().is_empty() || text.chars().count() > max) {
+                errors.push(error(field, format!("must have 1 to {max} characters")));
+            }
+        }
+        if let (Some(min), Some(max)) = (self.min_duration, self.max_duration)
+            && min > max
+        {
+            errors.push(error("minDuration", "must not be above maxDuration"));
+        }
+        errors
+    }
+}
+
+fn error(field: &str, message: impl Into<String>) -> FieldError {
+    FieldError { field: format!("options.{field}"), message: message.into() }
+}
+
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if text.starts_with("unknown field") { "is not an option".to_owned() } else { text }
+}

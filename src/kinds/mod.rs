@@ -1,0 +1,160 @@
+//! What each kind of job does: one folder per kind, and here the few exhaustive matches that lead into it. A kind decides
+//! and calls vendors; it never writes state. What it wants written it asks of the [`Journal`].
+
+pub mod clip;
+
+use crate::job::{Failure, Job, Ledger, Millis, Receipt, Report, Settlement};
+use crate::services::Services;
+use async_trait::async_trait;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Every kind there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Clip,
+}
+
+/// How long a step may take, by what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// Streams files.
+    Transfer,
+    /// Makes paid or final calls.
+    Call,
+    /// Looks something up.
+    Look,
+}
+
+/// How often to look at a vendor's work; milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    pub poll_min: Millis,
+    pub poll_max: Millis,
+    /// The most one paid call may take.
+    pub paid_call: Duration,
+}
+
+/// What a running step holds.
+pub struct Context<'a> {
+    pub job: &'a Job,
+    pub now: Millis,
+    pub pace: &'a Pace,
+    pub services: &'a Services,
+    pub journal: &'a dyn Journal,
+}
+
+/// What a step may have written while it runs. Each call is durable when it returns.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Before paid calls of at most [`Pace::paid_call`] each, made at once. `looked_up`: the vendor was asked for earlier
+    /// ones, so these repeat nothing.
+    async fn intend(&self, effects: &[String], looked_up: bool) -> Result<(), Halt>;
+
+    /// After a paid call: the vendor's id. Kept even when the lease is lost.
+    async fn receive(&self, effect: &str, id: &str) -> Result<(), Halt>;
+
+    /// The step got somewhere; `refused` are effects known not to have been billed.
+    async fn checkpoint(&self, plan: Value, report: Report, refused: Vec<String>) -> Result<(), Halt>;
+
+    /// How long until the step should wind up: its limit, or sooner when the process is asked to stop.
+    fn time_left(&self) -> Duration;
+}
+
+/// Why a step cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// The job has moved on without us: nothing more may be done or written.
+    #[error("the lease is lost")]
+    Lost,
+    /// Too little of the lease is left for a paid call.
+    #[error("too little time is left for a paid call")]
+    NoTime,
+    /// The store took no write as long as the lease lasted.
+    #[error("the store is away: {0}")]
+    Store(String),
+}
+
+/// What the outside sees of a kind's results.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// The clips, in the public shape.
+    pub clips: Vec<Value>,
+    pub clips_failed: usize,
+}
+
+/// Where a job starts, or goes on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    pub step: &'static str,
+    pub plan: Value,
+    pub stage: String,
+    /// Effects that may have been paid for although nothing is written of it.
+    pub possibly_paid: Vec<String>,
+}
+
+impl Kind {
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            clip::NAME => Some(Self::Clip),
+            _ => None,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clip => clip::NAME,
+        }
+    }
+
+    pub fn first(self) -> Start {
+        match self {
+            Self::Clip => clip::first(),
+        }
+    }
+
+    /// Where a job goes on of which only its message is left.
+    pub fn rebuild(self, receipts: &[Receipt]) -> Start {
+        match self {
+            Self::Clip => clip::rebuild(receipts),
+        }
+    }
+
+    /// Where a failed job goes on, or why nothing can help.
+    pub fn reopen(self, job: &Job) -> Result<Start, Failure> {
+        match self {
+            Self::Clip => clip::reopen(job),
+        }
+    }
+
+    pub fn length(self, step: &str) -> Length {
+        match self {
+            Self::Clip => clip::length(step),
+        }
+    }
+
+    pub async fn run(self, context: &Context<'_>) -> Result<Settlement, Halt> {
+        match self {
+            Self::Clip => clip::run(context).await,
+        }
+    }
+
+    pub fn view(self, job: &Job) -> View {
+        match self {
+            Self::Clip => clip::view(job),
+        }
+    }
+}
+
+/// A ledger put back together from a message: the receipts it carried, and an unknown call for each effect that may have
+/// been paid for since.
+pub fn rebuilt_ledger(start: &Start, receipts: &[Receipt], at: crate::job::Position, now: Millis) -> Ledger {
+    let mut ledger = Ledger::default();
+    for receipt in receipts {
+        ledger.receive(receipt);
+    }
+    for effect in &start.possibly_paid {
+        ledger.intend(effect, at, now, true);
+    }
+    ledger
+}
