@@ -87,6 +87,8 @@ pub(super) struct Along {
     pub peek_due: usize,
     /// Put the record back if the store has lost it.
     pub put_back: bool,
+    /// Decided on this very version: a record that got in between is answered, not decided on again.
+    pub exact: bool,
 }
 
 impl Engine {
@@ -149,6 +151,9 @@ impl Engine {
                 Committed::Replayed(record) => {
                     return Ok(self.applied(decode(record, loaded.clock)?, Vec::new()));
                 }
+                Committed::Conflict(record) if along.exact => {
+                    return Ok(Updated::Refused(Refused::OldNews, Box::new(decode(record, loaded.clock)?)));
+                }
                 Committed::Conflict(_) if Instant::now() >= until => {
                     return Err(store::Error::Unavailable("the record is written too often".to_owned()).into());
                 }
@@ -160,6 +165,27 @@ impl Engine {
                 Committed::Missing => return Ok(Updated::Missing),
                 Committed::PointerTaken(_) => return Ok(Updated::PointerTaken),
                 Committed::Remembered(reply) => return Ok(Updated::Remembered(reply)),
+            }
+        }
+    }
+
+    /// Remembers a reply beside a record that itself stays as it is; what was remembered before, if anything was.
+    pub(super) async fn remember(
+        &self,
+        beside: &Loaded,
+        remember: Remember,
+        until: Instant,
+    ) -> Result<Option<Bytes>, Fault> {
+        let along = Along { remember: Some(remember), ..Along::default() };
+        let mut loaded = beside.clone();
+        loop {
+            let expected = Expected::Version(loaded.version);
+            let commit = self.commit_of(Some(&loaded.job), &loaded.job, expected, &along, loaded.now());
+            match self.persist(&commit, until).await? {
+                Committed::Remembered(reply) => return Ok(Some(reply)),
+                Committed::Conflict(record) if Instant::now() < until => loaded = decode(record, loaded.clock)?,
+                // Gone or too busy: the answer stands without being remembered.
+                _ => return Ok(None),
             }
         }
     }

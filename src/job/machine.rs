@@ -65,8 +65,8 @@ pub enum Event {
     Fail { failure: Failure },
     /// The message is published.
     Sent { push: Push, message_id: String },
-    /// The message will not come again. `wait`: send the next one only after the usual delay.
-    Spent { push: Push, dlq_id: Option<String>, wait: bool },
+    /// The message will not come again. `lease_over`: nobody is at work on the step. The next one is delivered `after`.
+    Spent { push: Push, dlq_id: Option<String>, lease_over: bool, after: Millis },
     /// The message was looked for, and is still on its way.
     Looked { push: Push },
     Cancel,
@@ -135,7 +135,19 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             next.message.looks += 1;
             next.message.look_at = now + retry::look(next.message.looks);
         }
-        Event::Spent { push, dlq_id, wait } => spent(&mut next, *push, dlq_id.as_ref(), *wait, now)?,
+        Event::Spent { push, dlq_id, lease_over, after } => {
+            current(job, *push)?;
+            if !lease_over && job.message.spent && (dlq_id.is_none() || job.message.dlq_id == *dlq_id) {
+                return Err(Refused::Nothing);
+            }
+            next.message.spent = true;
+            next.message.dlq_id = dlq_id.clone().or(next.message.dlq_id);
+            // A lease that holds may still end well: the sweep looks again when it is over.
+            if *lease_over {
+                next.state = if next.state == State::Queued { State::Queued } else { State::Waiting };
+                send_anew(&mut next, now + after, now);
+            }
+        }
     }
     next.updated_at = now.max(job.updated_at);
     Ok(next)
@@ -226,27 +238,6 @@ fn send_anew(job: &mut Job, not_before: Millis, now: Millis) {
     let looks = job.message.looks + 1;
     job.send += 1;
     job.message = Outgoing { looks, ..Outgoing::new(not_before, now) };
-}
-
-fn spent(job: &mut Job, push: Push, dlq_id: Option<&String>, wait: bool, now: Millis) -> Result<(), Refused> {
-    current(job, push)?;
-    if job.message.spent && dlq_id.is_none() && matches!(job.state, State::Running { .. }) {
-        return Err(Refused::Nothing);
-    }
-    job.message.spent = true;
-    if dlq_id.is_some() {
-        job.message.dlq_id = dlq_id.cloned();
-    }
-    // A lease that holds may still end well: the sweep looks again when it is over.
-    if matches!(&job.state, State::Running { lease } if now < lease.until) {
-        return Ok(());
-    }
-    if matches!(job.state, State::Running { .. }) {
-        job.state = State::Waiting;
-    }
-    let delay = if wait { retry::look(job.message.looks) } else { 0 };
-    send_anew(job, now + delay, now);
-    Ok(())
 }
 
 /// The three ways a job ends.

@@ -71,6 +71,19 @@ pub enum State {
     Cancelled,
 }
 
+impl State {
+    /// The five states callers know.
+    pub fn public(&self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running { .. } | Self::Waiting => "processing",
+            Self::Done => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
 /// A delivery's right to write a job's state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -146,7 +159,8 @@ pub struct Limits {
 }
 
 impl Job {
-    pub fn new(new: NewJob, now: Millis, limits: &Limits) -> Self {
+    /// A job just accepted; it fails if no claim is made within `patience` milliseconds.
+    pub fn new(new: NewJob, now: Millis, patience: Millis) -> Self {
         Self {
             id: new.id,
             owner: new.owner,
@@ -170,7 +184,7 @@ impl Job {
             created_at: now,
             updated_at: now,
             started_at: None,
-            deadline: now + limits.queue_timeout,
+            deadline: now + patience,
             finished_at: None,
         }
     }

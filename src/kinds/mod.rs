@@ -3,7 +3,7 @@
 
 pub mod clip;
 
-use crate::job::{Failure, Job, Ledger, Millis, Receipt, Report, Settlement};
+use crate::job::{Failure, Job, Ledger, Millis, Position, Receipt, Report, Settlement};
 use crate::services::Services;
 use async_trait::async_trait;
 use serde_json::Value;
@@ -148,12 +148,12 @@ impl Kind {
 
 /// A ledger put back together from a message: the receipts it carried, and an unknown call for each effect that may have
 /// been paid for since.
-pub fn rebuilt_ledger(start: &Start, receipts: &[Receipt], at: crate::job::Position, now: Millis) -> Ledger {
+pub fn rebuilt_ledger(possibly_paid: &[String], receipts: &[Receipt], at: Position, now: Millis) -> Ledger {
     let mut ledger = Ledger::default();
     for receipt in receipts {
         ledger.receive(receipt);
     }
-    for effect in &start.possibly_paid {
+    for effect in possibly_paid {
         ledger.intend(effect, at, now, true);
     }
     ledger

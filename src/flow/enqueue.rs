@@ -1,0 +1,183 @@
+//! A request becomes a job and its first message in one atomic write, then the message is published. Answered within one
+//! deadline whatever happens: what is recorded but not published is the sweep's.
+
+use super::rebuild::split_pointer;
+use super::record::{Along, Clock, Loaded, Updated};
+use super::{Engine, Fault};
+use crate::job::{Job, JobId, NewJob, Owner, ProjectId};
+use crate::kinds::{Kind, Start};
+use crate::store::{self, Remember, keys};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long an idempotency key is remembered.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+/// From the request: the store's part ends here, then publishing's.
+const STORE_UNTIL: Duration = Duration::from_secs(6);
+const PUBLISH_UNTIL: Duration = Duration::from_secs(8);
+
+/// A checked request.
+#[derive(Debug, Clone)]
+pub struct Enqueue {
+    pub kind: Kind,
+    pub owner: Owner,
+    pub project: ProjectId,
+    /// The kind's input.
+    pub input: Value,
+    pub idempotency_key: Option<String>,
+    /// The body the key stands for, for telling a repeat from another request.
+    pub body: Bytes,
+    /// When the request came in.
+    pub received: Instant,
+}
+
+/// What the caller is told; also what an idempotency key remembers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Enqueued {
+    pub job_id: JobId,
+    pub project_id: ProjectId,
+    pub status: String,
+    pub progress: u8,
+    /// A running job of the project was found instead of making one.
+    pub deduplicated: bool,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EnqueueError {
+    /// A job of the project runs with other input.
+    #[error("a job of this project is running with different input")]
+    DifferentInput(JobId),
+    #[error("this Idempotency-Key was used with another body")]
+    KeyReused,
+    /// Nothing is recorded.
+    #[error(transparent)]
+    Fault(Fault),
+    /// The write's answer was lost: the same request again will tell.
+    #[error("whether the job was recorded is not known")]
+    OutcomeUnknown,
+}
+
+impl From<Fault> for EnqueueError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Store(store::Error::Unknown(_)) => Self::OutcomeUnknown,
+            fault => Self::Fault(fault),
+        }
+    }
+}
+
+/// What a key remembers: which body it stood for, and the first answer to it.
+#[derive(Serialize, Deserialize)]
+struct Memory {
+    body: String,
+    reply: Enqueued,
+}
+
+impl Engine {
+    pub async fn enqueue(&self, request: &Enqueue) -> Result<Enqueued, EnqueueError> {
+        let until = request.received + STORE_UNTIL;
+        let pointer = keys::pointer(&request.owner, &request.project);
+        let fresh = JobId::new(format!("job_{}", self.new_id().simple()));
+        loop {
+            let holds = self.store.pointer(&pointer).await.map_err(reading)?;
+            // Without a current job the read is only for the store's time.
+            let current = holds.as_ref().map_or_else(|| fresh.clone(), |holds| split_pointer(holds).0);
+            let (found, clock) = self.load(&current).await.map_err(EnqueueError::Fault)?;
+            if let Some(live) = found.filter(|found| !found.job.is_final()) {
+                return self.already_running(request, live, until).await;
+            }
+            let job = self.first_job(request, &fresh, clock);
+            let reply = Enqueued::of(&job, false);
+            let remember = remember(request, &reply);
+            let along = Along { take_pointer: Some(holds), remember, ..Along::default() };
+            match self.create(job, None, clock, &along, until).await? {
+                Updated::Applied(loaded, _) => {
+                    if let Err(error) = self.drain(*loaded, 0, request.received + PUBLISH_UNTIL).await {
+                        tracing::warn!(job.id = %fresh, %error, "recorded, not published yet");
+                    }
+                    return Ok(reply);
+                }
+                Updated::Remembered(memory) => return recall(request, &memory),
+                // Another request was first: look again.
+                Updated::PointerTaken | Updated::Refused(..) | Updated::Missing if Instant::now() < until => {}
+                Updated::PointerTaken | Updated::Refused(..) | Updated::Missing => {
+                    let busy = "the project's jobs change too often".to_owned();
+                    return Err(EnqueueError::Fault(store::Error::Unavailable(busy).into()));
+                }
+            }
+        }
+    }
+
+    fn first_job(&self, request: &Enqueue, id: &JobId, clock: Clock) -> Job {
+        let Start { step, plan, stage, .. } = request.kind.first();
+        let new = NewJob {
+            id: id.clone(),
+            owner: request.owner.clone(),
+            project: request.project.clone(),
+            kind: request.kind.name(),
+            input: request.input.clone(),
+            step,
+            plan,
+            stage,
+        };
+        Job::new(new, clock.now(), self.settings.limits.queue_timeout)
+    }
+
+    /// The project has a live job: the answer is that job, if it is the same work.
+    async fn already_running(&self, request: &Enqueue, live: Loaded, until: Instant) -> Result<Enqueued, EnqueueError> {
+        if let Some(key) = &request.idempotency_key {
+            let key = keys::memory(&request.owner, key);
+            if let Some(memory) = self.store.recall(&key).await.map_err(reading)? {
+                return recall(request, &memory);
+            }
+        }
+        if live.job.input != request.input {
+            return Err(EnqueueError::DifferentInput(live.job.id));
+        }
+        let reply = Enqueued::of(&live.job, true);
+        if let Some(remember) = remember(request, &reply)
+            && let Some(memory) = self.remember(&live, remember, until).await?
+        {
+            return recall(request, &memory);
+        }
+        Ok(reply)
+    }
+}
+
+impl Enqueued {
+    fn of(job: &Job, deduplicated: bool) -> Self {
+        Self {
+            job_id: job.id.clone(),
+            project_id: job.project.clone(),
+            status: job.state.public().to_owned(),
+            progress: job.progress,
+            deduplicated,
+        }
+    }
+}
+
+/// A read that failed has changed nothing, however it failed.
+fn reading(error: store::Error) -> EnqueueError {
+    EnqueueError::Fault(error.into())
+}
+
+fn fingerprint(body: &[u8]) -> String {
+    Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn remember(request: &Enqueue, reply: &Enqueued) -> Option<Remember> {
+    let key = keys::memory(&request.owner, request.idempotency_key.as_ref()?);
+    let memory = Memory { body: fingerprint(&request.body), reply: reply.clone() };
+    Some(Remember { key, reply: serde_json::to_vec(&memory).ok()?.into(), ttl: REMEMBERED })
+}
+
+fn recall(request: &Enqueue, memory: &[u8]) -> Result<Enqueued, EnqueueError> {
+    let memory: Memory =
+        serde_json::from_slice(memory).map_err(|error| EnqueueError::Fault(Fault::Garbled(error.to_string())))?;
+    if memory.body == fingerprint(&request.body) { Ok(memory.reply) } else { Err(EnqueueError::KeyReused) }
+}

@@ -1,0 +1,249 @@
+//! One push: judge it, claim the step, run it, settle, publish the next message, answer. What a crash at each line costs:
+//! before the claim nothing; between claim and settling the attempt (the queue delivers again once the lease is over);
+//! after settling and before publishing a delay (the redelivered push is old news and publishes first).
+
+use super::delivery::{Delivery, Reply};
+use super::journal::StepJournal;
+use super::outbox::Unpublished;
+use super::rebuild::Rebuilt;
+use super::record::{Along, Loaded, Updated};
+use super::{Engine, Fault, millis};
+use crate::job::{
+    self, Event, Failure, Judgement, Lease, LeaseToken, Millis, Outcome, Refused, Report, Settlement, State, wire,
+};
+use crate::kinds::{Context, Halt, Kind};
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// How long the store may take over what is not yet a running step.
+const STORE_PATIENCE: Duration = Duration::from_secs(4);
+/// How long publishing may take.
+const PUBLISH_PATIENCE: Duration = Duration::from_secs(8);
+/// Due jobs mended after each push.
+const MENDED: usize = 5;
+/// How often a push is judged again when others write at the same time.
+const JUDGED: usize = 8;
+
+/// For events decided on one version of the record only.
+pub(super) const EXACT: Along =
+    Along { take_pointer: None, remember: None, peek_due: 0, put_back: false, exact: true };
+
+/// A claimed step.
+struct Claimed {
+    loaded: Loaded,
+    token: LeaseToken,
+    kind: Kind,
+    step_end: Instant,
+    lease_end: Instant,
+}
+
+impl Engine {
+    /// One verified push to the worker.
+    pub async fn deliver(&self, delivery: &Delivery) -> Reply {
+        let message = match wire::Message::decode(&delivery.body) {
+            Ok(message) => message,
+            Err(wire::Error::Newer(envelope)) => return Reply::newer(envelope.v),
+            Err(wire::Error::Garbled(why)) => {
+                return Reply::GaveUp { failure: Failure::lasting("unreadable_message", why) };
+            }
+        };
+        if self.stopping.is_cancelled() {
+            return Reply::away("this process is stopping");
+        }
+        match self.claim(&message).await {
+            Ok(Ok(claimed)) => self.run(claimed).await,
+            Ok(Err(reply)) => reply,
+            Err(Fault::Newer(version)) => Reply::newer(version),
+            Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(fault),
+        }
+    }
+
+    /// Takes the step for this delivery, or says what to answer instead.
+    async fn claim(&self, message: &wire::Message) -> Result<Result<Claimed, Reply>, Fault> {
+        let id = &message.envelope.job_id;
+        let until = Instant::now() + STORE_PATIENCE;
+        let (mut found, clock) = self.load(id).await?;
+        for _ in 0..JUDGED {
+            let Some(loaded) = found.take() else {
+                match self.rebuild(message, None, clock, until).await? {
+                    Rebuilt::Record(loaded) => found = Some(*loaded),
+                    Rebuilt::Absorbed => return Ok(Err(Reply::OldNews)),
+                }
+                continue;
+            };
+            let (now, opening) = (loaded.now(), self.store.opening());
+            match job::judge(&loaded.job, message.push(), now, opening, &self.settings.limits) {
+                Judgement::OldNews => return Ok(Err(self.old_news(loaded).await)),
+                Judgement::Leased { until } => return Ok(Err(busy(until, now))),
+                Judgement::Expired => return Ok(Err(self.give_up(&loaded, job_timeout(&loaded), until).await?)),
+                Judgement::Exhausted => return Ok(Err(self.give_up(&loaded, exhausted(&loaded), until).await?)),
+                Judgement::Forgotten => match self.rebuild(message, Some(loaded), clock, until).await? {
+                    Rebuilt::Record(loaded) => found = Some(*loaded),
+                    Rebuilt::Absorbed => return Ok(Err(Reply::OldNews)),
+                },
+                Judgement::Due => {
+                    let Some(kind) = Kind::parse(&loaded.job.kind) else {
+                        return Ok(Err(Reply::newer(wire::VERSION + 1)));
+                    };
+                    match self.take(&loaded, kind, until).await? {
+                        Ok(claimed) => return Ok(Ok(claimed)),
+                        Err(again) => found = again,
+                    }
+                }
+            }
+        }
+        Ok(Err(Reply::away("the record is written too often")))
+    }
+
+    /// Commits the claim; `Err` holds the record that got in between.
+    async fn take(&self, loaded: &Loaded, kind: Kind, until: Instant) -> Result<Result<Claimed, Option<Loaded>>, Fault> {
+        let length = kind.length(&loaded.job.step);
+        let times = &self.settings.steps;
+        let begun = Instant::now();
+        let lease = Lease {
+            token: LeaseToken::new(self.new_id().simple().to_string()),
+            until: loaded.now() + millis(times.lease(length)),
+            opening: self.store.opening().to_owned(),
+        };
+        let token = lease.token.clone();
+        let claim = Event::Claim { at: loaded.job.at, lease };
+        Ok(match self.update(loaded, &claim, &EXACT, until).await? {
+            Updated::Applied(loaded, _) => Ok(Claimed {
+                loaded: *loaded,
+                token,
+                kind,
+                step_end: begun + times.step(length),
+                lease_end: begun + times.lease(length),
+            }),
+            Updated::Refused(_, loaded) => Err(Some(*loaded)),
+            Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => Err(None),
+        })
+    }
+
+    async fn run(&self, claimed: Claimed) -> Reply {
+        let Claimed { loaded, token, kind, step_end, lease_end } = claimed;
+        let step = loaded.job.step.clone();
+        let id = loaded.job.id.clone();
+        tracing::info!(job.id = %id, job.position = %loaded.job.at, job.step = step, job.attempt = loaded.job.attempts, "step begins");
+        let context_job = loaded.job.clone();
+        let now = loaded.now();
+        let journal = StepJournal::new(self, token, loaded, step_end, lease_end);
+        let context = Context {
+            job: &context_job,
+            now,
+            pace: &self.settings.pace,
+            services: &self.services,
+            journal: &journal,
+        };
+        let ended = timeout_at(lease_end, kind.run(&context)).await;
+        let token = journal.token().clone();
+        let loaded = journal.into_loaded();
+        match ended {
+            Ok(Ok(settlement)) => {
+                tracing::info!(job.id = %id, job.step = step, outcome = ?settlement.outcome, "step ends");
+                self.settle(&loaded, token, settlement, lease_end).await
+            }
+            Ok(Err(Halt::NoTime)) => self.settle(&loaded, token, hand_back(&loaded), lease_end).await,
+            Ok(Err(Halt::Lost)) => {
+                tracing::warn!(job.id = %id, job.step = step, "the lease was lost; nothing more is written");
+                Reply::OldNews
+            }
+            Ok(Err(Halt::Store(why))) => Reply::away(why),
+            Err(_) => Reply::away("the step outlived its lease"),
+        }
+    }
+
+    /// Writes how the step ended together with the next message, publishes it, and answers.
+    async fn settle(&self, loaded: &Loaded, token: LeaseToken, settlement: Settlement, lease_end: Instant) -> Reply {
+        let outcome = settlement.outcome.clone();
+        let event = Event::Settle { token, settlement };
+        let along = Along { put_back: true, ..Along::default() };
+        let until = lease_end.max(Instant::now() + STORE_PATIENCE);
+        let settled = match self.update(loaded, &event, &along, until).await {
+            Ok(Updated::Applied(settled, _)) => *settled,
+            Ok(Updated::Refused(Refused::Final | Refused::Fenced, found)) => return self.old_news(*found).await,
+            Ok(_) => return Reply::away("the record is gone"),
+            Err(fault) => return Reply::away(fault),
+        };
+        if settled.job.state == State::Failed {
+            let failure = settled.job.error.clone();
+            self.mend_a_few(&settled.job.id).await;
+            return Reply::GaveUp { failure: failure.unwrap_or_else(|| Failure::lasting("failed", "the job failed")) };
+        }
+        if let Outcome::Retry { failure, .. } = &outcome
+            && !settled.job.unsent()
+        {
+            let retry_after = settled.job.message.not_before.saturating_sub(settled.now());
+            return Reply::TryAgain {
+                retry_after: whole_seconds(retry_after),
+                code: "step_failed",
+                detail: failure.message.clone(),
+            };
+        }
+        self.publish_then(settled, Reply::Done).await
+    }
+
+    /// A push that is late still answers only after what it left unpublished is out.
+    async fn old_news(&self, loaded: Loaded) -> Reply {
+        if loaded.job.unsent() { self.publish_then(loaded, Reply::OldNews).await } else { Reply::OldNews }
+    }
+
+    async fn publish_then(&self, loaded: Loaded, reply: Reply) -> Reply {
+        let id = loaded.job.id.clone();
+        if loaded.job.is_final() {
+            self.mend_a_few(&id).await;
+            return reply;
+        }
+        match self.drain(loaded, MENDED + 1, Instant::now() + PUBLISH_PATIENCE).await {
+            Ok(drained) => {
+                self.mend(drained.due.iter().filter(|due| **due != id).take(MENDED)).await;
+                reply
+            }
+            Err(error @ (Unpublished::Late | Unpublished::QStash(_))) => Reply::away(error),
+            Err(Unpublished::Record(fault)) => Reply::away(fault),
+        }
+    }
+
+    /// Ends the job with this failure, unless it has moved on meanwhile.
+    pub(super) async fn give_up(&self, loaded: &Loaded, failure: Failure, until: Instant) -> Result<Reply, Fault> {
+        let event = Event::Fail { failure: failure.clone() };
+        match self.update(loaded, &event, &EXACT, until).await? {
+            Updated::Applied(..) => Ok(Reply::GaveUp { failure }),
+            _ => Ok(Reply::away("the record changed meanwhile")),
+        }
+    }
+}
+
+/// The same step again, at once, by another process or a later claim.
+fn hand_back(loaded: &Loaded) -> Settlement {
+    Settlement {
+        outcome: Outcome::Wait { after: 0 },
+        plan: loaded.job.plan.clone(),
+        report: Report { progress: loaded.job.progress, stage: loaded.job.stage.clone() },
+        refused: Vec::new(),
+    }
+}
+
+fn busy(until: Millis, now: Millis) -> Reply {
+    Reply::Busy { retry_after: whole_seconds(until.saturating_sub(now)) + Duration::from_secs(1) }
+}
+
+fn whole_seconds(millis: Millis) -> Duration {
+    Duration::from_secs(millis.div_ceil(1_000))
+}
+
+pub(super) fn job_timeout(loaded: &Loaded) -> Failure {
+    let job = &loaded.job;
+    if job.started_at.is_none() {
+        return Failure::retryable("queue_timeout", "no delivery reached the job in time");
+    }
+    let why = job.error.as_ref().map_or(String::new(), |error| format!(" (last: {})", error.message));
+    Failure::retryable("job_timeout", format!("the job did not end in time{why}"))
+}
+
+pub(super) fn exhausted(loaded: &Loaded) -> Failure {
+    loaded.job.error.clone().unwrap_or_else(|| {
+        let step = &loaded.job.step;
+        Failure::retryable("attempts_exhausted", format!("every attempt of the step {step} was cut off before it ended"))
+    })
+}

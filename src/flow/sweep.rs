@@ -1,0 +1,224 @@
+//! The sweep takes no input: it looks at the deadlines that have come and mends what it finds, publishing what was
+//! recorded but not published, sending anew what never came, failing what is out of time, clearing what has expired.
+//! Woken by a schedule, by the local loop, by hand, and a little by every push: one path. Safe to run twice at once.
+
+use super::record::{Along, Loaded, Updated};
+use super::step::{EXACT, exhausted, job_timeout};
+use super::{Engine, Fault, Spent};
+use crate::job::{Event, JobId, Judgement, Millis, Push, judge};
+use crate::services::qstash::{DeadLetter, DeadLetterFilter};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+const BATCH: usize = 100;
+const REVIVED: usize = 50;
+const FAILED: usize = 20;
+/// What is sent anew in one round is spread over this long.
+const SPREAD: Millis = 60_000;
+/// Every so many rounds the dead letters are read.
+const DEAD_LETTER_ROUNDS: u64 = 10;
+const PATIENCE: Duration = Duration::from_secs(8);
+/// A whole round, and the little one that follows each push.
+const ROUND: Duration = Duration::from_secs(45);
+const LITTLE_ROUND: Duration = Duration::from_secs(5);
+
+/// What a round mended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Swept {
+    /// Recorded messages published.
+    pub republished: usize,
+    /// Steps sent anew.
+    pub revived: usize,
+    /// Jobs failed for being out of time or attempts.
+    pub failed: usize,
+    /// Ended jobs whose time to stay is over.
+    pub purged: usize,
+}
+
+/// What was done about one due job.
+enum Mended {
+    Republished,
+    Revived,
+    Failed,
+    Purged,
+    /// Nothing, or its look was put off.
+    Left,
+}
+
+impl Engine {
+    /// One round.
+    pub async fn sweep(&self) -> Result<Swept, Fault> {
+        let mut swept = Swept::default();
+        let end = Instant::now() + ROUND;
+        let due = self.store.due(BATCH).await?;
+        for id in &due.jobs {
+            if Instant::now() >= end || swept.revived >= REVIVED {
+                break;
+            }
+            let mended = self.mend_one(id, &swept).await;
+            swept.count(&mended);
+        }
+        let round = self.store.count("sweeps", Duration::from_secs(24 * 3600)).await?;
+        if round % DEAD_LETTER_ROUNDS == 1 {
+            self.sweep_dead_letters(&mut swept, end).await?;
+        }
+        Ok(swept)
+    }
+
+    /// A few due jobs, mended on the way of a push.
+    pub(super) async fn mend(&self, due: impl Iterator<Item = &JobId>) {
+        let end = Instant::now() + LITTLE_ROUND;
+        let mut swept = Swept::default();
+        for id in due {
+            match timeout_at(end, self.mend_one(id, &swept)).await {
+                Ok(mended) => swept.count(&mended),
+                Err(_) => return,
+            }
+        }
+    }
+
+    async fn mend_one(&self, id: &JobId, so_far: &Swept) -> Mended {
+        match self.try_mend(id, so_far).await {
+            Ok(mended) => mended,
+            Err(fault) => {
+                tracing::warn!(job.id = %id, error = %fault, "could not be mended now");
+                Mended::Left
+            }
+        }
+    }
+
+    async fn try_mend(&self, id: &JobId, so_far: &Swept) -> Result<Mended, Fault> {
+        let until = Instant::now() + PATIENCE;
+        let (Some(loaded), _) = self.load(id).await? else {
+            self.store.delete(id).await?;
+            return Ok(Mended::Purged);
+        };
+        let (job, now) = (&loaded.job, loaded.now());
+        if let Some(ttl) = job.remaining_ttl(now, &self.settings.limits) {
+            if ttl > 1_000 {
+                return Ok(Mended::Left);
+            }
+            self.store.delete(id).await?;
+            return Ok(Mended::Purged);
+        }
+        if job.due().is_some_and(|due| due > now) {
+            return Ok(Mended::Left);
+        }
+        let push = Push { at: job.at, send: job.send };
+        let failure = match judge(job, push, now, self.store.opening(), &self.settings.limits) {
+            Judgement::Leased { .. } | Judgement::OldNews | Judgement::Forgotten => return Ok(Mended::Left),
+            Judgement::Expired => Some(job_timeout(&loaded)),
+            Judgement::Exhausted => Some(exhausted(&loaded)),
+            Judgement::Due => None,
+        };
+        if let Some(failure) = failure {
+            if so_far.failed >= FAILED {
+                return Ok(Mended::Left);
+            }
+            let failed = self.update(&loaded, &Event::Fail { failure }, &EXACT, until).await?;
+            return Ok(if matches!(failed, Updated::Applied(..)) { Mended::Failed } else { Mended::Left });
+        }
+        if job.unsent() || (job.message.message_id.is_none() && !job.message.spent) {
+            return Ok(match self.drain(loaded, 0, until).await {
+                Ok(_) => Mended::Republished,
+                Err(error) => {
+                    tracing::warn!(job.id = %id, %error, "not published yet");
+                    Mended::Left
+                }
+            });
+        }
+        self.look_for(loaded, push, so_far, until).await
+    }
+
+    /// The message is out, but no push has come of it: is it still on its way?
+    async fn look_for(&self, loaded: Loaded, push: Push, so_far: &Swept, until: Instant) -> Result<Mended, Fault> {
+        let id = loaded.job.message.message_id.clone().unwrap_or_default();
+        let spent = loaded.job.message.spent || self.is_spent(&id).await.unwrap_or(false);
+        if !spent {
+            self.update(&loaded, &Event::Looked { push }, &Along::default(), until).await?;
+            return Ok(Mended::Left);
+        }
+        if so_far.revived >= REVIVED {
+            return Ok(Mended::Left);
+        }
+        let after = SPREAD * so_far.revived as Millis / REVIVED as Millis;
+        let event = Event::Spent { push, dlq_id: None, lease_over: true, after };
+        let Updated::Applied(loaded, _) = self.update(&loaded, &event, &EXACT, until).await? else {
+            return Ok(Mended::Left);
+        };
+        if let Err(error) = self.drain(*loaded, 0, until).await {
+            tracing::warn!(message.id = id, %error, "recorded to be sent anew, not published yet");
+        }
+        Ok(Mended::Revived)
+    }
+
+    /// Proof that a message will not come again: QStash does not know it, or keeps it among the dead letters.
+    async fn is_spent(&self, message_id: &str) -> Result<bool, crate::services::qstash::Error> {
+        if self.services.qstash.message(message_id).await?.is_none() {
+            return Ok(true);
+        }
+        let filter = DeadLetterFilter { message_id: Some(message_id.to_owned()), ..DeadLetterFilter::default() };
+        Ok(!self.services.qstash.dead_letters(&filter).await?.messages.is_empty())
+    }
+
+    /// Finds jobs by QStash's own dead letters, so that none is lost with the store.
+    async fn sweep_dead_letters(&self, swept: &mut Swept, end: Instant) -> Result<(), Fault> {
+        let url = Some(self.settings.worker_url.to_string());
+        let mut cursor = None;
+        while Instant::now() < end && swept.revived < REVIVED {
+            let filter = DeadLetterFilter { url: url.clone(), cursor, ..DeadLetterFilter::default() };
+            let page = match self.services.qstash.dead_letters(&filter).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(%error, "the dead letters could not be read");
+                    return Ok(());
+                }
+            };
+            for letter in &page.messages {
+                // Refused for good by our own worker: the job has failed with its reason.
+                if letter.response_status != Some(489) {
+                    self.sweep_dead_letter(letter, swept).await?;
+                }
+            }
+            cursor = page.cursor.filter(|cursor| !cursor.is_empty());
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    async fn sweep_dead_letter(&self, letter: &DeadLetter, swept: &mut Swept) -> Result<(), Fault> {
+        let Some(body) = letter.message.body_bytes() else { return Ok(()) };
+        let settled = match self.spent(&body, Some(&letter.dlq_id)).await {
+            Ok(Spent::SentAnew { .. }) => {
+                swept.revived += 1;
+                true
+            }
+            Ok(Spent::Failed) => {
+                swept.failed += 1;
+                true
+            }
+            Ok(Spent::Noted) => true,
+            Ok(Spent::Leased | Spent::Unreadable) | Err(Fault::Newer(_) | Fault::Garbled(_)) => false,
+            Err(fault @ Fault::Store(_)) => return Err(fault),
+        };
+        if settled && let Err(error) = self.services.qstash.delete_dead_letter(&letter.dlq_id).await {
+            tracing::warn!(message.dlq_id = letter.dlq_id, %error, "a settled dead letter could not be deleted");
+        }
+        Ok(())
+    }
+}
+
+impl Swept {
+    fn count(&mut self, mended: &Mended) {
+        match mended {
+            Mended::Republished => self.republished += 1,
+            Mended::Revived => self.revived += 1,
+            Mended::Failed => self.failed += 1,
+            Mended::Purged => self.purged += 1,
+            Mended::Left => {}
+        }
+    }
+}
