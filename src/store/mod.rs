@@ -6,6 +6,11 @@
 //! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted) and *counters*.
 //! Time is the store's own: `now` comes with every answer, and nobody above reads a clock for leases or deadlines.
 
+pub mod keys;
+#[cfg(feature = "local")]
+pub mod redb;
+pub mod redis;
+
 use crate::job::id::{JobId, Millis, OpId};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,7 +24,7 @@ pub trait Store: Send + Sync + 'static {
     /// The record and everything that must change with it, or nothing at all. One round trip.
     async fn commit(&self, commit: &Commit) -> Result<Committed, Error>;
 
-    /// What a pointer holds. One round trip.
+    /// What a pointer holds, be there such a job or not. One round trip.
     async fn pointer(&self, key: &PointerKey) -> Result<Option<String>, Error>;
 
     /// The reply remembered under an idempotency key. One round trip.
@@ -28,7 +33,8 @@ pub trait Store: Send + Sync + 'static {
     /// The epoch in which a deleted job ended. One round trip.
     async fn tombstone(&self, id: &JobId) -> Result<Option<u32>, Error>;
 
-    /// Jobs whose due time has come, earliest first.
+    /// Jobs whose due time has come, earliest first (the same time: by id). A job whose record expired stays listed until
+    /// it is deleted, so a sweep meets it once more.
     async fn due(&self, limit: usize) -> Result<Due, Error>;
 
     /// Deletes a record and its due entry; the tombstone stays. Deleting what is not there is no error.
@@ -81,6 +87,7 @@ pub struct MemoryKey(pub String);
 pub struct Commit {
     pub id: JobId,
     /// The same id again, after an unclear answer, is answered [`Committed::Replayed`]: a record keeps its last eight.
+    /// Not empty, no spaces.
     pub op: OpId,
     pub expected: Expected,
     pub body: Bytes,
@@ -90,7 +97,7 @@ pub struct Commit {
     pub pointer: PointerWrite,
     /// Written only if the key is free; otherwise the answer is [`Committed::Remembered`].
     pub remember: Option<Remember>,
-    /// Answer up to this many due jobs along with [`Committed::Applied`].
+    /// Answer up to this many due jobs along with [`Committed::Applied`], as they are after this commit.
     pub peek_due: usize,
 }
 
@@ -108,7 +115,7 @@ pub enum DueAt {
     Never,
 }
 
-/// The end of a record's life, set by a final commit.
+/// The end of a record's life, set by a final commit. Durations count in whole milliseconds, at least one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
     /// The record (and its pointer, see [`PointerWrite::Release`]) is gone this long after the commit.
@@ -127,7 +134,7 @@ pub enum PointerWrite {
         from: Option<String>,
         to: String,
     },
-    /// If it holds `value`, let it expire together with the record; if not, leave it.
+    /// If it holds `value`, let it expire together with the record; if not (or the record does not expire), leave it.
     Release {
         key: PointerKey,
         value: String,
@@ -156,7 +163,8 @@ pub enum Committed {
     PointerTaken(Option<String>),
     Applied {
         version: u64,
-        now: Millis,
+        /// Told for a new record and whenever due jobs were asked for; asking the clock each time would cost a command.
+        now: Option<Millis>,
         due: Vec<JobId>,
     },
 }

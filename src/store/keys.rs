@@ -1,0 +1,114 @@
+//! Every key, what it holds and when it goes. One place, because keys outlive deploys: a name changed here is a job lost.
+//!
+//! Redis puts the prefix in braces before each, so that all of them hash to one slot and one script may touch them.
+//!
+//! | key                          | value                                                   | gone                         |
+//! |------------------------------|---------------------------------------------------------|------------------------------|
+//! | `job:<id>`                   | hash: `v` version, `b` body, `o` operations, `x` expires | [`Expiry::record`] or delete |
+//! | `due`                        | sorted set: job id by due time in milliseconds          | entry by entry               |
+//! | `ended:<id>`                 | the epoch in which the job ended                        | [`Expiry::tombstone`]        |
+//! | `project:<owner, project>`   | id of the project's current job                         | with that job's record       |
+//! | `reply:<owner, key>`         | reply remembered under an idempotency key               | [`Remember::ttl`]            |
+//! | `count:<name>`               | a counter                                               | its window after first use   |
+//! | `writable`                   | nothing; written by [`Store::ping`]                     | one minute                   |
+//!
+//! [`Expiry::record`]: super::Expiry::record
+//! [`Expiry::tombstone`]: super::Expiry::tombstone
+//! [`Remember::ttl`]: super::Remember::ttl
+//! [`Store::ping`]: super::Store::ping
+
+use super::{MemoryKey, PointerKey};
+use crate::job::id::{JobId, Owner, ProjectId};
+use std::time::Duration;
+
+/// A century: longer is a mistake, and would overflow what Redis accepts in the middle of a script.
+const EXPIRY_MS_MAX: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+
+/// The pointer from an owner's project to its current job.
+pub fn pointer(owner: &Owner, project: &ProjectId) -> PointerKey {
+    PointerKey(owned(owner, project.as_str()))
+}
+
+/// The reply remembered for an owner's idempotency key.
+pub fn memory(owner: &Owner, idempotency_key: &str) -> MemoryKey {
+    MemoryKey(owned(owner, idempotency_key))
+}
+
+/// The owner's length in front keeps two owners apart whatever characters their names are made of.
+fn owned(owner: &Owner, name: &str) -> String {
+    format!("{}:{owner}:{name}", owner.as_str().len())
+}
+
+/// A life span as the stores count it: whole milliseconds, at least one (zero would be an error halfway through).
+pub(super) fn expiry_ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).clamp(1, EXPIRY_MS_MAX)
+}
+
+/// The names in Redis, all with one hash tag.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    tag: String,
+}
+
+impl Names {
+    /// `prefix` must not be empty or hold braces: then there would be no common slot.
+    pub(super) fn new(prefix: &str) -> Option<Self> {
+        let usable = !prefix.is_empty() && !prefix.contains(['{', '}']);
+        usable.then(|| Self { tag: format!("{{{prefix}}}") })
+    }
+
+    pub(super) fn record(&self, id: &JobId) -> String {
+        format!("{}job:{id}", self.tag)
+    }
+
+    pub(super) fn due(&self) -> String {
+        format!("{}due", self.tag)
+    }
+
+    pub(super) fn tombstone(&self, id: &JobId) -> String {
+        format!("{}ended:{id}", self.tag)
+    }
+
+    pub(super) fn pointer(&self, key: &PointerKey) -> String {
+        format!("{}project:{}", self.tag, key.0)
+    }
+
+    pub(super) fn memory(&self, key: &MemoryKey) -> String {
+        format!("{}reply:{}", self.tag, key.0)
+    }
+
+    pub(super) fn counter(&self, name: &str) -> String {
+        format!("{}count:{name}", self.tag)
+    }
+
+    pub(super) fn writable(&self) -> String {
+        format!("{}writable", self.tag)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_never_meet() {
+        let key = |owner: &str, name: &str| memory(&Owner::new(owner), name).0;
+        assert_ne!(key("a:b", "c"), key("a", "b:c"));
+        assert_ne!(key("1:a", "b"), key("1", "a:b"));
+        assert_eq!(pointer(&Owner::new("ann"), &ProjectId::new("p")).0, "3:ann:p");
+    }
+
+    #[test]
+    fn one_slot_or_none() {
+        assert!(Names::new("").is_none());
+        assert!(Names::new("a}b").is_none());
+        assert_eq!(Names::new("cliprelay:").unwrap().due(), "{cliprelay:}due");
+    }
+
+    #[test]
+    fn life_spans_stay_in_range() {
+        assert_eq!(expiry_ms(Duration::ZERO), 1);
+        assert_eq!(expiry_ms(Duration::from_secs(2)), 2000);
+        assert_eq!(expiry_ms(Duration::MAX), EXPIRY_MS_MAX);
+    }
+}

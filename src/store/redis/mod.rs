@@ -1,0 +1,165 @@
+//! The shared store: any Redis from version 6.2 on, or Upstash. Every verb is one round trip, and every write that must
+//! be whole is one script. Decides nothing and reads no clock but the server's.
+
+mod commit;
+mod failure;
+mod link;
+mod options;
+
+pub use options::{Dialect, InvalidOptions, Options};
+
+use super::keys::{Names, expiry_ms};
+use super::{Commit, Committed, Due, Error, MemoryKey, PointerKey, Read, Record, Store};
+use crate::job::id::{JobId, Millis};
+use async_trait::async_trait;
+use bytes::Bytes;
+use link::{Link, Repeat, Request, Timing};
+use redis::{Cmd, FromRedisValue, Script, cmd, pipe};
+use secrecy::ExposeSecret;
+use std::time::Duration;
+
+const COMMIT: &str = include_str!("lua/commit.lua");
+const COUNT: &str = include_str!("lua/count.lua");
+/// Lets Upstash lock only the keys a script names; a stock Redis refuses to load a script with it.
+const KEY_LOCKING: &str = "#!lua flags=allow-key-locking\n";
+/// How long [`Store::ping`]'s mark stays.
+const MARK: Duration = Duration::from_mins(1);
+
+pub struct RedisStore {
+    link: Link,
+    names: Names,
+    commit: Code,
+    count: Code,
+}
+
+/// A script's text, and the hash by which the server knows it once it was sent.
+struct Code {
+    text: String,
+    hash: String,
+}
+
+impl RedisStore {
+    /// Checks the options and connects to nothing: a service may start while its Redis is away.
+    pub fn connect(options: &Options) -> Result<Self, InvalidOptions> {
+        options.check()?;
+        let timing = Timing { connect: options.connect_timeout, response: options.response_timeout };
+        Ok(Self {
+            link: Link::new(options.url.expose_secret(), timing).map_err(|_| InvalidOptions::Url)?,
+            names: Names::new(&options.prefix).ok_or(InvalidOptions::Prefix)?,
+            commit: Code::new(COMMIT, options.dialect()),
+            count: Code::new(COUNT, options.dialect()),
+        })
+    }
+
+    /// Requests sent to the server so far.
+    pub fn round_trips(&self) -> u64 {
+        self.link.round_trips()
+    }
+
+    async fn read<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
+        Ok(self.link.ask(Request::One(command), Repeat::Safe).await?)
+    }
+
+    /// One round trip, two when the server does not know the script (yet, or any more). `fill` adds the number of keys,
+    /// the keys and the other arguments.
+    async fn run<T, F>(&self, code: &Code, repeat: Repeat, fill: F) -> Result<T, Error>
+    where
+        T: FromRedisValue,
+        F: Fn(&mut Cmd) + Sync,
+    {
+        let mut by_hash = cmd("EVALSHA");
+        fill(by_hash.arg(&code.hash));
+        match self.link.ask(Request::One(&by_hash), repeat).await {
+            Err(failure) if failure.is_unknown_script() => {}
+            answer => return Ok(answer?),
+        }
+        let mut by_text = cmd("EVAL");
+        fill(by_text.arg(&code.text));
+        Ok(self.link.ask(Request::One(&by_text), repeat).await?)
+    }
+}
+
+impl Code {
+    fn new(text: &str, dialect: Dialect) -> Self {
+        let text = match dialect {
+            Dialect::Stock => text.to_owned(),
+            Dialect::Upstash => format!("{KEY_LOCKING}{text}"),
+        };
+        Self { hash: Script::new(&text).get_hash().to_owned(), text }
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn get(&self, id: &JobId) -> Result<Read, Error> {
+        let mut both = pipe();
+        both.cmd("TIME").cmd("HMGET").arg(self.names.record(id)).arg("v").arg("b");
+        let (time, (version, body)): ((u64, u64), (Option<u64>, Option<Vec<u8>>)) =
+            self.link.ask(Request::Several(&both), Repeat::Safe).await?;
+        let record = version.zip(body).map(|(version, body)| Record { version, body: Bytes::from(body) });
+        Ok(Read { now: millis(time), record })
+    }
+
+    async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
+        // Sent twice, the second is answered as a replay: the operation's id sees to that.
+        let fill = |command: &mut Cmd| commit::write(command, &self.names, commit);
+        let answer = self.run(&self.commit, Repeat::Safe, fill).await?;
+        commit::read(answer, commit)
+            .ok_or_else(|| Error::Unknown("Redis answered what no script of ours says".to_owned()))
+    }
+
+    async fn pointer(&self, key: &PointerKey) -> Result<Option<String>, Error> {
+        self.read(cmd("GET").arg(self.names.pointer(key))).await
+    }
+
+    async fn recall(&self, key: &MemoryKey) -> Result<Option<Bytes>, Error> {
+        let reply: Option<Vec<u8>> = self.read(cmd("GET").arg(self.names.memory(key))).await?;
+        Ok(reply.map(Bytes::from))
+    }
+
+    async fn tombstone(&self, id: &JobId) -> Result<Option<u32>, Error> {
+        self.read(cmd("GET").arg(self.names.tombstone(id))).await
+    }
+
+    async fn due(&self, limit: usize) -> Result<Due, Error> {
+        let mut both = pipe();
+        // The earliest are read whatever the time, and sifted here: the time is not known before the answer.
+        both.cmd("TIME").cmd("ZRANGE").arg(self.names.due()).arg(0).arg(limit).arg("WITHSCORES");
+        let (time, earliest): ((u64, u64), Vec<(String, f64)>) =
+            self.link.ask(Request::Several(&both), Repeat::Safe).await?;
+        let now = millis(time);
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53 for a long time yet")]
+        let due = earliest.into_iter().take(limit).filter(|(_, at)| *at <= now as f64);
+        Ok(Due { now, jobs: due.map(|(id, _)| JobId::new(id)).collect() })
+    }
+
+    async fn delete(&self, id: &JobId) -> Result<(), Error> {
+        let mut both = pipe();
+        // Together or not at all: between the two somebody might put the job back, and would lose its due entry.
+        both.atomic().cmd("DEL").arg(self.names.record(id)).ignore();
+        both.cmd("ZREM").arg(self.names.due()).arg(id.as_str()).ignore();
+        Ok(self.link.ask(Request::Several(&both), Repeat::Safe).await?)
+    }
+
+    async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {
+        let fill = |command: &mut Cmd| {
+            command.arg(1).arg(self.names.counter(name)).arg(expiry_ms(window));
+        };
+        self.run(&self.count, Repeat::Never, fill).await
+    }
+
+    async fn ping(&self) -> Result<(), Error> {
+        let mark = self.names.writable();
+        self.read(cmd("SET").arg(mark).arg("").arg("PX").arg(expiry_ms(MARK))).await
+    }
+
+    /// Always the same: many processes share it, and none of them ends the others' leases.
+    fn opening(&self) -> &'static str {
+        "redis"
+    }
+}
+
+/// Redis tells the time in seconds and microseconds.
+fn millis((seconds, micros): (u64, u64)) -> Millis {
+    seconds * 1000 + micros / 1000
+}
