@@ -1,1 +1,1 @@
-//! cutter
+//! Cutter.

@@ -1,1 +1,1 @@
-//! klap
+//! Klap, locally.
