@@ -122,9 +122,16 @@ pub struct Expiry {
 pub enum PointerWrite {
     Keep,
     /// Set to `to` without an expiry, only if it now holds `from` (`None`: holds nothing).
-    Swap { key: PointerKey, from: Option<String>, to: String },
+    Swap {
+        key: PointerKey,
+        from: Option<String>,
+        to: String,
+    },
     /// If it holds `value`, let it expire together with the record; if not, leave it.
-    Release { key: PointerKey, value: String },
+    Release {
+        key: PointerKey,
+        value: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -147,7 +154,11 @@ pub enum Committed {
     Conflict(Record),
     /// The pointer holds something else.
     PointerTaken(Option<String>),
-    Applied { version: u64, now: Millis, due: Vec<JobId> },
+    Applied {
+        version: u64,
+        now: Millis,
+        due: Vec<JobId>,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
