@@ -2,4 +2,5 @@
 pub mod klap;
 pub mod outbound;
 pub mod qstash;
+pub mod source;
 pub mod supabase;
