@@ -92,8 +92,8 @@ impl Engine {
     /// The epoch is recorded; its first message goes out now, or with the sweep.
     async fn started(&self, loaded: Loaded, until: Instant) -> Job {
         let job = loaded.job.clone();
-        match self.drain(loaded, 0, until).await {
-            Ok(drained) => drained.loaded.job,
+        match self.drain(loaded, until).await {
+            Ok(loaded) => loaded.job,
             Err(error) => {
                 tracing::warn!(job.id = %job.id, %error, "recorded, not published yet");
                 job

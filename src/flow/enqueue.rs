@@ -97,7 +97,7 @@ impl Engine {
             let along = Along { take_pointer: Some(holds), remember, ..Along::default() };
             match self.create(job, None, clock, &along, until).await? {
                 Updated::Applied(loaded, _) => {
-                    if let Err(error) = self.drain(*loaded, 0, request.received + PUBLISH_UNTIL).await {
+                    if let Err(error) = self.drain(*loaded, request.received + PUBLISH_UNTIL).await {
                         tracing::warn!(job.id = %fresh, %error, "recorded, not published yet");
                     }
                     return Ok(reply);

@@ -94,4 +94,3 @@ impl Journal for StepJournal<'_> {
         self.wind_up.saturating_duration_since(Instant::now())
     }
 }
-

@@ -1,9 +1,9 @@
 //! Publishing what is recorded: the only place that does. A message is published after the commit that made it, under a
 //! deduplication id that names it; marking it sent names it too, so a late mark does nothing.
 
+use super::Engine;
 use super::record::{Along, Loaded, Updated};
-use super::{Engine, Fault};
-use crate::job::{Event, JobId, Push, wire};
+use crate::job::{Event, Push, wire};
 use crate::kinds::Kind;
 use crate::services::qstash::{self, Publish};
 use std::time::Duration;
@@ -14,14 +14,6 @@ const RETRIES: u32 = 3;
 /// 5 s, 15 s, 45 s, at most 60 s.
 const RETRY_DELAY: &str = "min(60000, 5000 * pow(3, retried))";
 
-/// What became of a job's unsent message.
-pub(super) struct Drained {
-    pub loaded: Loaded,
-    /// Jobs seen to be due, on the way.
-    pub due: Vec<JobId>,
-    pub published: bool,
-}
-
 /// Why a recorded message is not published yet. The sweep will see to it.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unpublished {
@@ -29,33 +21,32 @@ pub(super) enum Unpublished {
     Late,
     #[error("publishing failed: {0}")]
     QStash(#[from] qstash::Error),
-    #[error(transparent)]
-    Record(#[from] Fault),
 }
 
 impl Engine {
-    /// Publishes the job's message if it is not known to be sent (`again`: or sent, but under an id we do not know), and
-    /// marks it. `peek`: how many due jobs to look for on the way.
-    pub(super) async fn drain(&self, loaded: Loaded, peek: usize, until: Instant) -> Result<Drained, Unpublished> {
-        let nameless = loaded.job.message.message_id.is_none() && !loaded.job.message.spent;
-        let again = loaded.job.message.sent && nameless && !loaded.job.is_final();
-        if !loaded.job.unsent() && !again {
-            return Ok(Drained { loaded, due: Vec::new(), published: false });
+    /// Publishes the job's message if it is not known to be out (or is, but under an id we do not know) and marks it.
+    pub(super) async fn drain(&self, loaded: Loaded, until: Instant) -> Result<Loaded, Unpublished> {
+        let known = loaded.job.message.spent || loaded.job.message.message_id.is_some();
+        if loaded.job.is_final() || (loaded.job.message.sent && known) {
+            return Ok(loaded);
         }
         let message = self.message(&loaded);
         let published = timeout_at(until, self.services.qstash.publish(&message)).await;
         let published = published.map_err(|_| Unpublished::Late)??;
         let push = Push { at: loaded.job.at, send: loaded.job.send };
-        tracing::info!(job.id = %loaded.job.id, job.position = %push.at, job.step = loaded.job.step, message.id = published.message_id, deduplicated = published.deduplicated, "published");
+        tracing::info!(
+            job.id = %loaded.job.id,
+            job.position = %push.at,
+            job.step = loaded.job.step,
+            message.id = published.message_id,
+            deduplicated = published.deduplicated,
+            "published"
+        );
         let sent = Event::Sent { push, message_id: published.message_id };
-        let along = Along { peek_due: peek, ..Along::default() };
         // The message is out: a mark that fails is only a mark, and the next claim proves the sending as well.
-        match self.update(&loaded, &sent, &along, until).await {
-            Ok(Updated::Applied(loaded, due)) => Ok(Drained { loaded: *loaded, due, published: true }),
-            Ok(Updated::Refused(_, loaded)) => Ok(Drained { loaded: *loaded, due: Vec::new(), published: true }),
-            Ok(Updated::Missing | Updated::PointerTaken | Updated::Remembered(_)) | Err(_) => {
-                Ok(Drained { loaded, due: Vec::new(), published: true })
-            }
+        match self.update(&loaded, &sent, &Along::default(), until).await {
+            Ok(Updated::Applied(marked, _) | Updated::Refused(_, marked)) => Ok(*marked),
+            Ok(Updated::Missing | Updated::PointerTaken | Updated::Remembered(_)) | Err(_) => Ok(loaded),
         }
     }
 

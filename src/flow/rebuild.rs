@@ -49,7 +49,8 @@ impl Engine {
         match self.claimant(&job).await? {
             Claimant::Free(now_holds) => along.take_pointer = Some(now_holds),
             Claimant::Busy => {
-                let failure = Failure::lasting("record_lost", "the store lost this job, and its project has a newer one");
+                let failure =
+                    Failure::lasting("record_lost", "the store lost this job, and its project has a newer one");
                 job.state = State::Failed;
                 job.error = Some(failure);
                 job.finished_at = Some(clock.now());

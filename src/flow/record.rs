@@ -61,10 +61,6 @@ impl Loaded {
     pub fn now(&self) -> Millis {
         self.clock.now()
     }
-
-    pub fn clock(&self) -> Clock {
-        self.clock
-    }
 }
 
 /// What became of an update.

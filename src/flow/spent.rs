@@ -1,7 +1,6 @@
 //! A message that will not come again: QStash's failure callback says so, or its dead letters. The job is not failed for
 //! it; the step is sent anew, later each time, until its attempts or its time are used up.
 
-use super::outbox::Unpublished;
 use super::rebuild::Rebuilt;
 use super::record::{Along, Updated};
 use super::step::{EXACT, exhausted, job_timeout};
@@ -76,11 +75,13 @@ impl Engine {
     }
 
     async fn send_anew(&self, loaded: super::record::Loaded, until: Instant) -> Result<Spent, Fault> {
-        match self.drain(loaded, 0, until).await {
+        match self.drain(loaded, until).await {
             Ok(_) => Ok(Spent::SentAnew { published: true }),
             // Recorded: the sweep publishes it.
-            Err(Unpublished::Late | Unpublished::QStash(_)) => Ok(Spent::SentAnew { published: false }),
-            Err(Unpublished::Record(fault)) => Err(fault),
+            Err(error) => {
+                tracing::warn!(%error, "recorded to be sent anew, not published yet");
+                Ok(Spent::SentAnew { published: false })
+            }
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What a watcher sees: one read by job, two by project, and waiting for a change without asking the store more often
 //! than it can know something new.
 
-use super::record::Loaded;
 use super::rebuild::split_pointer;
+use super::record::Loaded;
 use super::{Engine, Fault};
 use crate::job::{Job, JobId, Millis, Owner, ProjectId};
 use crate::kinds::{Kind, View};

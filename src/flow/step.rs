@@ -4,12 +4,12 @@
 
 use super::delivery::{Delivery, Reply};
 use super::journal::StepJournal;
-use super::outbox::Unpublished;
 use super::rebuild::Rebuilt;
 use super::record::{Along, Loaded, Updated};
 use super::{Engine, Fault, millis};
 use crate::job::{
-    self, Event, Failure, Judgement, Lease, LeaseToken, Millis, Outcome, Refused, Report, Settlement, State, wire,
+    self, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Refused, Report, Settlement, State,
+    wire,
 };
 use crate::kinds::{Context, Halt, Kind};
 use std::time::Duration;
@@ -25,8 +25,7 @@ const MENDED: usize = 5;
 const JUDGED: usize = 8;
 
 /// For events decided on one version of the record only.
-pub(super) const EXACT: Along =
-    Along { take_pointer: None, remember: None, peek_due: 0, put_back: false, exact: true };
+pub(super) const EXACT: Along = Along { take_pointer: None, remember: None, peek_due: 0, put_back: false, exact: true };
 
 /// A claimed step.
 struct Claimed {
@@ -96,7 +95,12 @@ impl Engine {
     }
 
     /// Commits the claim; `Err` holds the record that got in between.
-    async fn take(&self, loaded: &Loaded, kind: Kind, until: Instant) -> Result<Result<Claimed, Option<Loaded>>, Fault> {
+    async fn take(
+        &self,
+        loaded: &Loaded,
+        kind: Kind,
+        until: Instant,
+    ) -> Result<Result<Claimed, Option<Loaded>>, Fault> {
         let length = kind.length(&loaded.job.step);
         let times = &self.settings.steps;
         let begun = Instant::now();
@@ -128,13 +132,8 @@ impl Engine {
         let context_job = loaded.job.clone();
         let now = loaded.now();
         let journal = StepJournal::new(self, token, loaded, step_end, lease_end);
-        let context = Context {
-            job: &context_job,
-            now,
-            pace: &self.settings.pace,
-            services: &self.services,
-            journal: &journal,
-        };
+        let context =
+            Context { job: &context_job, now, pace: &self.settings.pace, services: &self.services, journal: &journal };
         let ended = timeout_at(lease_end, kind.run(&context)).await;
         let token = journal.token().clone();
         let loaded = journal.into_loaded();
@@ -157,17 +156,17 @@ impl Engine {
     async fn settle(&self, loaded: &Loaded, token: LeaseToken, settlement: Settlement, lease_end: Instant) -> Reply {
         let outcome = settlement.outcome.clone();
         let event = Event::Settle { token, settlement };
-        let along = Along { put_back: true, ..Along::default() };
+        let along = Along { put_back: true, peek_due: MENDED + 1, ..Along::default() };
         let until = lease_end.max(Instant::now() + STORE_PATIENCE);
-        let settled = match self.update(loaded, &event, &along, until).await {
-            Ok(Updated::Applied(settled, _)) => *settled,
+        let (settled, due) = match self.update(loaded, &event, &along, until).await {
+            Ok(Updated::Applied(settled, due)) => (*settled, due),
             Ok(Updated::Refused(Refused::Final | Refused::Fenced, found)) => return self.old_news(*found).await,
             Ok(_) => return Reply::away("the record is gone"),
             Err(fault) => return Reply::away(fault),
         };
         if settled.job.state == State::Failed {
             let failure = settled.job.error.clone();
-            self.mend_a_few(&settled.job.id).await;
+            self.mend(&due, &settled.job.id).await;
             return Reply::GaveUp { failure: failure.unwrap_or_else(|| Failure::lasting("failed", "the job failed")) };
         }
         if let Outcome::Retry { failure, .. } = &outcome
@@ -180,28 +179,23 @@ impl Engine {
                 detail: failure.message.clone(),
             };
         }
-        self.publish_then(settled, Reply::Done).await
+        self.publish_then(settled, &due, Reply::Done).await
     }
 
     /// A push that is late still answers only after what it left unpublished is out.
     async fn old_news(&self, loaded: Loaded) -> Reply {
-        if loaded.job.unsent() { self.publish_then(loaded, Reply::OldNews).await } else { Reply::OldNews }
+        self.publish_then(loaded, &[], Reply::OldNews).await
     }
 
-    async fn publish_then(&self, loaded: Loaded, reply: Reply) -> Reply {
+    async fn publish_then(&self, loaded: Loaded, due: &[JobId], reply: Reply) -> Reply {
         let id = loaded.job.id.clone();
-        if loaded.job.is_final() {
-            self.mend_a_few(&id).await;
-            return reply;
+        if loaded.job.unsent()
+            && let Err(error) = self.drain(loaded, Instant::now() + PUBLISH_PATIENCE).await
+        {
+            return Reply::away(error);
         }
-        match self.drain(loaded, MENDED + 1, Instant::now() + PUBLISH_PATIENCE).await {
-            Ok(drained) => {
-                self.mend(drained.due.iter().filter(|due| **due != id).take(MENDED)).await;
-                reply
-            }
-            Err(error @ (Unpublished::Late | Unpublished::QStash(_))) => Reply::away(error),
-            Err(Unpublished::Record(fault)) => Reply::away(fault),
-        }
+        self.mend(due, &id).await;
+        reply
     }
 
     /// Ends the job with this failure, unless it has moved on meanwhile.
@@ -244,6 +238,9 @@ pub(super) fn job_timeout(loaded: &Loaded) -> Failure {
 pub(super) fn exhausted(loaded: &Loaded) -> Failure {
     loaded.job.error.clone().unwrap_or_else(|| {
         let step = &loaded.job.step;
-        Failure::retryable("attempts_exhausted", format!("every attempt of the step {step} was cut off before it ended"))
+        Failure::retryable(
+            "attempts_exhausted",
+            format!("every attempt of the step {step} was cut off before it ended"),
+        )
     })
 }

@@ -66,11 +66,11 @@ impl Engine {
         Ok(swept)
     }
 
-    /// A few due jobs, mended on the way of a push.
-    pub(super) async fn mend(&self, due: impl Iterator<Item = &JobId>) {
+    /// A few due jobs, mended on the way of a push to another.
+    pub(super) async fn mend(&self, due: &[JobId], but: &JobId) {
         let end = Instant::now() + LITTLE_ROUND;
         let mut swept = Swept::default();
-        for id in due {
+        for id in due.iter().filter(|id| *id != but) {
             match timeout_at(end, self.mend_one(id, &swept)).await {
                 Ok(mended) => swept.count(&mended),
                 Err(_) => return,
@@ -120,7 +120,7 @@ impl Engine {
             return Ok(if matches!(failed, Updated::Applied(..)) { Mended::Failed } else { Mended::Left });
         }
         if job.unsent() || (job.message.message_id.is_none() && !job.message.spent) {
-            return Ok(match self.drain(loaded, 0, until).await {
+            return Ok(match self.drain(loaded, until).await {
                 Ok(_) => Mended::Republished,
                 Err(error) => {
                     tracing::warn!(job.id = %id, %error, "not published yet");
@@ -147,7 +147,7 @@ impl Engine {
         let Updated::Applied(loaded, _) = self.update(&loaded, &event, &EXACT, until).await? else {
             return Ok(Mended::Left);
         };
-        if let Err(error) = self.drain(*loaded, 0, until).await {
+        if let Err(error) = self.drain(*loaded, until).await {
             tracing::warn!(message.id = id, %error, "recorded to be sent anew, not published yet");
         }
         Ok(Mended::Revived)

@@ -52,26 +52,59 @@ pub fn judge(job: &Job, push: Push, now: Millis, opening: &str, limits: &Limits)
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A delivery takes the step.
-    Claim { at: Position, lease: Lease },
+    Claim {
+        at: Position,
+        lease: Lease,
+    },
     /// The holder is about to make paid calls.
-    Intend { token: LeaseToken, effects: Vec<String>, looked_up: bool },
+    Intend {
+        token: LeaseToken,
+        effects: Vec<String>,
+        looked_up: bool,
+    },
     /// A paid call was answered: kept whoever brings it, and in whatever state.
-    Receive { receipt: Receipt },
+    Receive {
+        receipt: Receipt,
+    },
     /// The holder got somewhere inside the step.
-    Checkpoint { token: LeaseToken, plan: Value, report: Report, refused: Vec<String> },
+    Checkpoint {
+        token: LeaseToken,
+        plan: Value,
+        report: Report,
+        refused: Vec<String>,
+    },
     /// The holder's step ended.
-    Settle { token: LeaseToken, settlement: Settlement },
+    Settle {
+        token: LeaseToken,
+        settlement: Settlement,
+    },
     /// The step has had all its attempts, or the job all its time, or its record is lost for good.
-    Fail { failure: Failure },
+    Fail {
+        failure: Failure,
+    },
     /// The message is published.
-    Sent { push: Push, message_id: String },
+    Sent {
+        push: Push,
+        message_id: String,
+    },
     /// The message will not come again. `lease_over`: nobody is at work on the step. The next one is delivered `after`.
-    Spent { push: Push, dlq_id: Option<String>, lease_over: bool, after: Millis },
+    Spent {
+        push: Push,
+        dlq_id: Option<String>,
+        lease_over: bool,
+        after: Millis,
+    },
     /// The message was looked for, and is still on its way.
-    Looked { push: Push },
+    Looked {
+        push: Push,
+    },
     Cancel,
     /// A person opens a new epoch of a failed job at this step.
-    Retry { step: &'static str, plan: Value, stage: String },
+    Retry {
+        step: &'static str,
+        plan: Value,
+        stage: String,
+    },
 }
 
 /// Why an event changes nothing.

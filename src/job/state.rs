@@ -63,7 +63,9 @@ pub enum State {
     /// Accepted, no step claimed yet.
     Queued,
     /// A delivery is at work under this lease, or was when it died.
-    Running { lease: Lease },
+    Running {
+        lease: Lease,
+    },
     /// Between steps, or between attempts of one.
     Waiting,
     Done,

@@ -112,6 +112,10 @@ impl Plan {
         Self { generation: 1, task: None, task_at: None, folder: None, ready_at: None, clips: Vec::new() }
     }
 
+    pub fn write(&self) -> Value {
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+
     pub fn read(plan: &Value) -> Self {
         Self::deserialize(plan).unwrap_or_else(|_| Self::new())
     }

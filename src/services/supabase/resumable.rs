@@ -23,6 +23,17 @@ pub const CHUNK: u64 = 6_291_456;
 #[serde(transparent)]
 pub struct UploadUrl(String);
 
+impl UploadUrl {
+    /// One that was kept as text.
+    pub fn kept(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// How far an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offset {

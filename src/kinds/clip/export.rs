@@ -1,0 +1,151 @@
+//! Paying for exports. Calls of one round are intended in one write and made at once; each id is written as it comes. An
+//! export whose outcome is unknown is looked up at Klap before it is paid again.
+
+use super::plan::{Clip, ClipState, Plan};
+use super::{Context, Halt, away, first_look, klap_away, klap_unauthorized, settlement, step};
+use crate::job::{Failure, Outcome, Settlement};
+use crate::services::klap::{self, wire};
+use futures_util::stream::{self, StreamExt};
+
+/// Paid calls under way at once.
+const AT_ONCE: usize = 5;
+
+/// What one round of paying came to.
+#[derive(Default)]
+pub(super) struct Paid {
+    /// Effects known not to have been billed.
+    pub refused: Vec<String>,
+    /// Why the round should be tried again later, or the job cannot go on.
+    pub outcome: Option<Outcome>,
+}
+
+pub(super) async fn export(context: &Context<'_>) -> Result<Settlement, Halt> {
+    let mut plan = Plan::read(&context.job.plan);
+    let Some(folder) = plan.folder.clone() else {
+        return Ok(settlement(context, Outcome::Next { step: step::AWAIT_TASK, after: 0 }, &plan, Vec::new()));
+    };
+    let paid = pay(context, &mut plan, &folder).await?;
+    let outcome = paid.outcome.unwrap_or_else(|| next(context, &plan));
+    Ok(settlement(context, outcome, &plan, paid.refused))
+}
+
+fn next(context: &Context<'_>, plan: &Plan) -> Outcome {
+    if plan.count(ClipState::Pending) > 0 {
+        return Outcome::Wait { after: context.pace.poll_min };
+    }
+    if plan.failed() == plan.clips.len() {
+        return Outcome::Fail { failure: no_clips_stored(plan) };
+    }
+    Outcome::Next { step: step::TRANSFER, after: first_look(context) }
+}
+
+pub(super) fn no_clips_stored(plan: &Plan) -> Failure {
+    let why = plan.clips.iter().find_map(|clip| clip.error.clone()).unwrap_or_default();
+    Failure::retryable("no_clips_stored", format!("none of {} clips could be stored: {why}", plan.clips.len()))
+}
+
+/// One round of paying for every clip that has no export.
+pub(super) async fn pay(context: &Context<'_>, plan: &mut Plan, folder: &str) -> Result<Paid, Halt> {
+    let mut paid = Paid::default();
+    take_receipts(context, plan);
+    let (unknown, mut to_pay): (Vec<Clip>, Vec<Clip>) = pending(plan)
+        .cloned()
+        .partition(|clip| context.job.rebuilt || context.job.ledger.unknown(&clip.export_effect()) > 0);
+    for clip in unknown {
+        match find(context, folder, &clip).await {
+            Ok(Some(export)) => {
+                context.journal.receive(&clip.export_effect(), &export).await?;
+                exported(plan, &clip.id, export);
+            }
+            Ok(None) => to_pay.push(clip),
+            Err(error) => {
+                paid.outcome = Some(klap_away(&error));
+                return Ok(paid);
+            }
+        }
+    }
+    for round in to_pay.chunks(AT_ONCE) {
+        let effects: Vec<String> = round.iter().map(Clip::export_effect).collect();
+        match context.journal.intend(&effects, true).await {
+            Ok(()) => {}
+            // What is paid so far is written down; the rest in the next step.
+            Err(Halt::NoTime) => {
+                paid.outcome = Some(Outcome::Wait { after: 0 });
+                break;
+            }
+            Err(halt) => return Err(halt),
+        }
+        pay_round(context, plan, folder, round, &mut paid).await?;
+        if paid.outcome.is_some() {
+            break;
+        }
+    }
+    Ok(paid)
+}
+
+async fn pay_round(
+    context: &Context<'_>,
+    plan: &mut Plan,
+    folder: &str,
+    round: &[Clip],
+    paid: &mut Paid,
+) -> Result<(), Halt> {
+    let klap = &context.services.klap;
+    let mut calls = stream::iter(round)
+        .map(|clip| async move { (clip, klap.export(folder, &clip.id, context.pace.paid_call).await) })
+        .buffer_unordered(AT_ONCE);
+    while let Some((clip, answer)) = calls.next().await {
+        match answer {
+            Ok(export) => {
+                context.journal.receive(&clip.export_effect(), &export.id).await?;
+                exported(plan, &clip.id, export.id);
+            }
+            Err(error) => not_exported(plan, clip, &error, paid),
+        }
+    }
+    Ok(())
+}
+
+/// Exports paid by an earlier attempt that did not come to write its plan.
+fn take_receipts(context: &Context<'_>, plan: &mut Plan) {
+    for clip in plan.clips.iter_mut().filter(|clip| clip.state == ClipState::Pending) {
+        if let Some(export) = context.job.ledger.receipt(&clip.export_effect()) {
+            clip.export = Some(export.to_owned());
+            clip.state = ClipState::Exporting;
+        }
+    }
+}
+
+fn pending(plan: &Plan) -> impl Iterator<Item = &Clip> {
+    plan.clips.iter().filter(|clip| clip.state == ClipState::Pending)
+}
+
+fn exported(plan: &mut Plan, clip: &str, export: String) {
+    if let Some(clip) = plan.clips.iter_mut().find(|other| other.id == clip) {
+        clip.export = Some(export);
+        clip.state = ClipState::Exporting;
+    }
+}
+
+/// An export of this clip that we paid for without hearing of it: the newest that is not one we know.
+async fn find(context: &Context<'_>, folder: &str, clip: &Clip) -> Result<Option<String>, klap::Error> {
+    let known = |id: &str| context.job.ledger.receipts.iter().any(|receipt| receipt.id == id);
+    let mut exports = context.services.klap.exports(folder, &clip.id).await?;
+    exports.retain(|export| export.status != wire::TaskStatus::Error && !known(&export.id));
+    exports.sort_by(|a, b| a.created_at.cmp(&b.created_at));
+    Ok(exports.pop().map(|export| export.id))
+}
+
+fn not_exported(plan: &mut Plan, clip: &Clip, error: &klap::Error, paid: &mut Paid) {
+    if !error.may_be_billed() {
+        paid.refused.push(clip.export_effect());
+    }
+    let Some(clip) = plan.clips.iter_mut().find(|other| other.id == clip.id) else { return };
+    match error {
+        klap::Error::Unauthorized => paid.outcome = Some(Outcome::Fail { failure: klap_unauthorized() }),
+        klap::Error::NotSent(_) => paid.outcome = Some(away("klap_away", error, None)),
+        klap::Error::Busy { after } => paid.outcome = Some(away("klap_away", error, *after)),
+        klap::Error::Unavailable { .. } | klap::Error::Unknown(_) => clip.fail(error.to_string()),
+        klap::Error::NotFound | klap::Error::Refused { .. } => clip.give_up(error.to_string()),
+    }
+}

@@ -1,0 +1,161 @@
+//! Clips of a video by Klap: submit the video, await the task, list the clips it found, pay for their exports, stream them
+//! into storage, update the project's row. Free looks may repeat; paid calls go through the journal.
+
+mod export;
+mod finalize;
+pub mod input;
+mod list;
+pub mod plan;
+mod store_clip;
+mod submit;
+mod transfer;
+mod view;
+
+pub use view::view;
+
+use super::{Context, Halt, Length, Start};
+use crate::job::{Failure, Job, Outcome, Receipt, Report, Settlement};
+use crate::services::klap;
+use plan::{ClipState, Plan};
+use std::time::Duration;
+
+pub const NAME: &str = "clip";
+
+mod step {
+    pub const SUBMIT: &str = "submit";
+    pub const AWAIT_TASK: &str = "await_task";
+    pub const LIST: &str = "list";
+    pub const EXPORT: &str = "export";
+    pub const TRANSFER: &str = "transfer";
+    pub const FINALIZE: &str = "finalize";
+}
+
+pub fn first() -> Start {
+    start(step::SUBMIT, &Plan::new())
+}
+
+/// With a paid task the way is found again by free looks; without one it may have been paid unnoticed.
+pub fn rebuild(receipts: &[Receipt]) -> Start {
+    let plan = Plan::from_receipts(receipts);
+    if plan.task.is_some() {
+        return start(step::AWAIT_TASK, &plan);
+    }
+    Start { possibly_paid: vec![plan.submit_effect()], ..start(step::SUBMIT, &plan) }
+}
+
+/// Where a person's retry goes on: the failed step, or a new task where Klap itself came to nothing.
+pub fn reopen(job: &Job) -> Result<Start, Failure> {
+    if let Some(failure) = job.error.as_ref().filter(|failure| !failure.retryable) {
+        return Err(failure.clone());
+    }
+    let mut plan = Plan::read(&job.plan);
+    let lost =
+        job.error.as_ref().is_some_and(|failure| ["klap_task_failed", "klap_task_lost"].contains(&&*failure.code));
+    if lost {
+        plan.begin_again();
+        return Ok(start(step::SUBMIT, &plan));
+    }
+    plan.revive_clips();
+    Ok(match job.step.as_str() {
+        step::AWAIT_TASK => start(step::AWAIT_TASK, &plan),
+        step::LIST => {
+            plan.ready_at = None;
+            start(step::LIST, &plan)
+        }
+        step::EXPORT | step::TRANSFER if plan.count(ClipState::Pending) > 0 => start(step::EXPORT, &plan),
+        step::EXPORT | step::TRANSFER => start(step::TRANSFER, &plan),
+        step::FINALIZE => start(step::FINALIZE, &plan),
+        _ => start(step::SUBMIT, &plan),
+    })
+}
+
+fn start(step: &'static str, plan: &Plan) -> Start {
+    Start { step, plan: plan.write(), stage: stage(step, plan), possibly_paid: Vec::new() }
+}
+
+pub fn length(step: &str) -> Length {
+    match step {
+        step::TRANSFER => Length::Transfer,
+        step::SUBMIT | step::EXPORT | step::FINALIZE => Length::Call,
+        _ => Length::Look,
+    }
+}
+
+pub async fn run(context: &Context<'_>) -> Result<Settlement, Halt> {
+    match context.job.step.as_str() {
+        step::SUBMIT => submit::submit(context).await,
+        step::AWAIT_TASK => submit::await_task(context).await,
+        step::LIST => list::list(context).await,
+        step::EXPORT => export::export(context).await,
+        step::TRANSFER => transfer::transfer(context).await,
+        step::FINALIZE => finalize::finalize(context).await,
+        other => {
+            let failure = Failure::retryable("unknown_step", format!("this build does not know the step {other}"));
+            let outcome = Outcome::Retry { failure, after: None };
+            Ok(settlement(context, outcome, &Plan::read(&context.job.plan), Vec::new()))
+        }
+    }
+}
+
+/// What a step does, in words for the caller.
+fn stage(step: &str, plan: &Plan) -> String {
+    match step {
+        step::SUBMIT => "Sending the video to Klap".to_owned(),
+        step::AWAIT_TASK => "Klap is finding clips".to_owned(),
+        step::LIST => "Listing the clips".to_owned(),
+        step::EXPORT => format!("Exporting {} clips", plan.clips.len()),
+        step::TRANSFER => format!("Storing clips ({} of {})", plan.stored(), plan.clips.len()),
+        _ => "Updating the project".to_owned(),
+    }
+}
+
+/// A step's answer with the plan and the report that belong to it.
+fn settlement(context: &Context<'_>, outcome: Outcome, plan: &Plan, refused: Vec<String>) -> Settlement {
+    let next = match &outcome {
+        Outcome::Next { step, .. } => step,
+        _ => context.job.step.as_str(),
+    };
+    Settlement { report: report(context, next, plan), outcome, plan: plan.write(), refused }
+}
+
+fn report(context: &Context<'_>, step: &str, plan: &Plan) -> Report {
+    let progress = if step == step::FINALIZE { 97 } else { plan.progress(context.now, expected(context)) };
+    Report { progress, stage: stage(step, plan) }
+}
+
+/// How long Klap is expected to work, in milliseconds: ten of the longest pauses between looks, 10 minutes by default.
+fn expected(context: &Context<'_>) -> u64 {
+    10 * context.pace.poll_max
+}
+
+/// The first look at work just begun: three of the shortest pauses, 30 s by default.
+fn first_look(context: &Context<'_>) -> u64 {
+    3 * context.pace.poll_min
+}
+
+/// What a failed look at Klap means to a step that pays nothing.
+fn klap_away(error: &klap::Error) -> Outcome {
+    let after = match error {
+        klap::Error::Busy { after } | klap::Error::Unavailable { after, .. } => *after,
+        _ => None,
+    };
+    match error {
+        klap::Error::Unauthorized => Outcome::Fail { failure: klap_unauthorized() },
+        klap::Error::NotFound | klap::Error::Refused { .. } => {
+            Outcome::Retry { failure: Failure::retryable("klap_refused", error.to_string()), after: None }
+        }
+        klap::Error::NotSent(_)
+        | klap::Error::Unknown(_)
+        | klap::Error::Busy { .. }
+        | klap::Error::Unavailable { .. } => away("klap_away", error, after),
+    }
+}
+
+fn klap_unauthorized() -> Failure {
+    Failure::retryable("klap_unauthorized", "Klap refused our API key")
+}
+
+fn away(code: &str, error: &impl ToString, after: Option<Duration>) -> Outcome {
+    let after = after.and_then(|after| u64::try_from(after.as_millis()).ok());
+    Outcome::Away { after, failure: Failure::retryable(code, error.to_string()) }
+}
