@@ -5,7 +5,7 @@ use super::rebuild::split_pointer;
 use super::record::{Along, Clock, Loaded, Updated};
 use super::{Engine, Fault};
 use crate::job::{Job, JobId, NewJob, Owner, ProjectId};
-use crate::kinds::{Kind, Start};
+use crate::kinds::{FieldError, Kind, Start};
 use crate::store::{self, Remember, keys};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,20 @@ pub struct Enqueued {
 
 #[derive(Debug, thiserror::Error)]
 pub enum EnqueueError {
+    /// Fields that are not acceptable, all of them.
+    #[error("the request is not acceptable")]
+    Invalid(Vec<FieldError>),
+    /// A field that comes with a later version.
+    #[error("{0} is not available yet")]
+    NotAvailable(&'static str),
+    /// The project has no row to read the video's address from.
+    #[error("no such project")]
+    ProjectNotFound,
+    #[error("the project has no video")]
+    NoVideo,
+    /// The projects could not be asked; nothing is recorded.
+    #[error("the project could not be looked up")]
+    LookupUnavailable,
     /// A job of the project runs with other input.
     #[error("a job of this project is running with different input")]
     DifferentInput(JobId),

@@ -1,13 +1,15 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
-//! (load and compare-and-commit), `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
+//! (load and compare-and-commit), `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
 //! retry by hand), `status`.
 
 mod control;
 mod delivery;
 mod enqueue;
+mod intake;
 mod journal;
 mod outbox;
+mod readiness;
 mod rebuild;
 mod record;
 mod spent;
@@ -15,9 +17,12 @@ mod status;
 mod step;
 mod sweep;
 
+pub use crate::kinds::{FieldError, Kind};
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
+pub use intake::Ask;
+pub use readiness::Readiness;
 pub use record::Fault;
 pub use spent::Spent;
 pub use status::{Find, Status};

@@ -6,8 +6,23 @@ pub mod clip;
 use crate::job::{Failure, Job, Ledger, Millis, Position, Receipt, Report, Settlement};
 use crate::services::Services;
 use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::Value;
 use std::time::Duration;
+use url::Url;
+
+/// One thing wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    pub field: String,
+    pub message: String,
+}
+
+impl FieldError {
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
 
 /// Every kind there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +109,9 @@ pub struct Start {
 }
 
 impl Kind {
+    /// What `/api/process-klap` makes.
+    pub const PROCESS_KLAP: Self = Self::Clip;
+
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             clip::NAME => Some(Self::Clip),
@@ -104,6 +122,20 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Clip => clip::NAME,
+        }
+    }
+
+    /// Every problem with the options of a request.
+    pub fn check_options(self, options: &Value) -> Result<(), Vec<FieldError>> {
+        match self {
+            Self::Clip => clip::input::Options::parse(options).map(drop),
+        }
+    }
+
+    /// A job's input, as it is recorded.
+    pub fn input(self, video_url: &Url, options: &Value) -> Result<Value, Vec<FieldError>> {
+        match self {
+            Self::Clip => clip::input::Input::parse(video_url, options),
         }
     }
 

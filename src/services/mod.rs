@@ -14,4 +14,6 @@ pub struct Services {
     pub supabase: supabase::Supabase,
     /// Fetches what a vendor's reply points at.
     pub source: source::Source,
+    /// Which addresses in requests and replies may be fetched at all.
+    pub guard: outbound::Guard,
 }

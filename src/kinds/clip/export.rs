@@ -91,8 +91,11 @@ async fn pay_round(
     paid: &mut Paid,
 ) -> Result<(), Halt> {
     let klap = &context.services.klap;
-    let mut calls = stream::iter(round)
-        .map(|clip| async move { (clip, klap.export(folder, &clip.id, context.pace.paid_call).await) })
+    let mut calls = stream::iter(round.to_vec())
+        .map(async |clip| {
+            let answer = klap.export(folder, &clip.id, context.pace.paid_call).await;
+            (clip, answer)
+        })
         .buffer_unordered(AT_ONCE);
     while let Some((clip, answer)) = calls.next().await {
         match answer {
@@ -100,7 +103,7 @@ async fn pay_round(
                 context.journal.receive(&clip.export_effect(), &export.id).await?;
                 exported(plan, &clip.id, export.id);
             }
-            Err(error) => not_exported(plan, clip, &error, paid),
+            Err(error) => not_exported(plan, &clip, &error, paid),
         }
     }
     Ok(())

@@ -1,7 +1,9 @@
 //! What a caller may ask for, with Klap's documented ranges checked here: a typo costs money there.
 
+use crate::kinds::FieldError;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
+use url::Url;
 
 /// A clip job's input, as recorded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -13,6 +15,12 @@ pub struct Input {
 }
 
 impl Input {
+    /// The recorded input of a checked request.
+    pub fn parse(video_url: &Url, options: &Value) -> Result<Value, Vec<FieldError>> {
+        let options = Options::parse(options)?;
+        Ok(json!({"videoUrl": video_url.as_str(), "options": options}))
+    }
+
     pub fn read(input: &Value) -> Option<Self> {
         Self::deserialize(input).ok()
     }
@@ -58,18 +66,11 @@ pub struct Options {
     pub transcription_context: Option<String>,
 }
 
-/// One thing wrong with one field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    pub field: String,
-    pub message: String,
-}
-
 impl Options {
     /// Reads the `options` object of a request; every problem at once.
     pub fn parse(value: &Value) -> Result<Self, Vec<FieldError>> {
         let Some(object) = value.as_object() else {
-            return Err(vec![FieldError { field: "options".into(), message: "must be an object".into() }]);
+            return Err(vec![FieldError::new("options", "must be an object")]);
         };
         let mut errors = Vec::new();
         let mut good = serde_json::Map::new();
@@ -77,7 +78,7 @@ impl Options {
             let alone = Value::Object([(field.clone(), value.clone())].into_iter().collect());
             match Self::deserialize(&alone) {
                 Ok(_) => drop(good.insert(field.clone(), value.clone())),
-                Err(error) => errors.push(FieldError { field: format!("options.{field}"), message: plain(&error) }),
+                Err(error) => errors.push(FieldError::new(format!("options.{field}"), plain(&error))),
             }
         }
         let options = Self::deserialize(Value::Object(good)).unwrap_or_default();
@@ -123,7 +124,7 @@ impl Options {
 }
 
 fn error(field: &str, message: impl Into<String>) -> FieldError {
-    FieldError { field: format!("options.{field}"), message: message.into() }
+    FieldError::new(format!("options.{field}"), message)
 }
 
 fn plain(error: &serde_json::Error) -> String {

@@ -72,8 +72,8 @@ async fn look(context: &Context<'_>, plan: &mut Plan, folder: &str) -> Result<Ve
         .filter_map(|(index, clip)| Some((index, clip.id.clone(), clip.export.clone()?)))
         .collect();
     let klap = &context.services.klap;
-    let mut answers: Vec<_> = stream::iter(&asked)
-        .map(|(index, clip, export)| async move { (*index, klap.export_status(folder, clip, export).await) })
+    let mut answers: Vec<_> = stream::iter(asked)
+        .map(async |(index, clip, export)| (index, klap.export_status(folder, &clip, &export).await))
         .buffer_unordered(LOOKS)
         .collect()
         .await;

@@ -1,0 +1,144 @@
+//! The composition root: from a decided configuration to a running service. The only place that knows which store and
+//! whose addresses; everything below is handed what it needs.
+
+use crate::config::{Config, StoreConfig};
+use crate::flow::{Engine, Settings};
+use crate::http::{self, Authenticator, Http, Pushes};
+use crate::services::outbound::{self, Guard};
+use crate::services::qstash::signature::{self, Verifier};
+use crate::services::{Services, klap, qstash, source, supabase};
+use crate::store::Store;
+use crate::store::redis::RedisStore;
+use anyhow::{Context, Result};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+/// How often the local loop sweeps.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// From the signal to the end: what still runs then is cut off, and delivered again.
+const DRAIN: Duration = Duration::from_secs(28);
+
+/// A service that is up.
+pub struct Service {
+    pub address: SocketAddr,
+    pub engine: Arc<Engine>,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What must be there before any TLS or token is made.
+pub fn install_providers() {
+    // A second install returns the first one: nothing to do.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    signature::install_provider();
+}
+
+/// Starts the service on `listener`.
+pub async fn start(config: Config, listener: TcpListener) -> Result<Service> {
+    let address = listener.local_addr().context("the listener has no address")?;
+    let stopping = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    for name in &config.without_effect {
+        tracing::warn!("{name} is set but has no effect in this version: no rate is limited yet");
+    }
+    let serverless = config.serverless;
+    let (engine, http) = compose(config, stopping.clone())?;
+    let router = http::router(http);
+    let ended = stopping.clone();
+    tasks.spawn(async move {
+        let serving = axum::serve(listener, router).with_graceful_shutdown(async move { ended.cancelled().await });
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the service ended");
+        }
+    });
+    if !serverless {
+        tasks.spawn(sweep_on(Arc::clone(&engine)));
+    }
+    tracing::info!(%address, "listening");
+    Ok(Service { address, engine, stopping, tasks })
+}
+
+impl Service {
+    /// No new claims; running steps wind up and publish their next message; then the end, within 30 s.
+    pub async fn stop(self) {
+        self.stopping.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
+            tracing::warn!("some work was cut off; it will be delivered again");
+        }
+    }
+}
+
+fn compose(config: Config, stopping: CancellationToken) -> Result<(Arc<Engine>, Http)> {
+    let options = outbound::Options::default();
+    let http_client = outbound::client(&options).context("no HTTP client could be made")?;
+    let guard = Guard::new(config.allow_private.clone(), &options).context("no HTTP client could be made")?;
+    let services = Services {
+        qstash: qstash::QStash::new(http_client.clone(), config.qstash.options)?,
+        klap: klap::Klap::new(http_client.clone(), config.klap),
+        supabase: supabase::Supabase::new(http_client, config.supabase)?,
+        source: source::Source::new(guard.clone(), source::Options::default()),
+        guard,
+    };
+    let worker_url = route(&config.public_url, "/api/worker/klap")?;
+    let failed_url = route(&config.public_url, "/api/worker/klap/failed")?;
+    let pushes = Pushes {
+        verifier: Verifier::new(config.qstash.keys, config.qstash.regions),
+        worker_url: worker_url.to_string(),
+        failed_url: failed_url.to_string(),
+    };
+    let bypass = config.protection_bypass.map(|secret| ("x-vercel-protection-bypass".to_owned(), secret));
+    let settings = Settings {
+        limits: config.limits,
+        pace: config.pace,
+        steps: config.steps,
+        worker_url,
+        failed_url,
+        forward: bypass.into_iter().collect(),
+    };
+    let ids = Box::new(uuid::Uuid::now_v7);
+    let engine = Arc::new(Engine::new(open(config.store)?, services, settings, stopping, ids));
+    let http = Http {
+        engine: Arc::clone(&engine),
+        authenticator: Authenticator::new(config.auth),
+        pushes,
+        operator_secrets: config.operator_secrets,
+        cors_origins: config.cors_origins,
+        wait_max: config.wait_max,
+    };
+    Ok((engine, http))
+}
+
+fn open(store: StoreConfig) -> Result<Arc<dyn Store>> {
+    Ok(match store {
+        StoreConfig::Redis(options) => Arc::new(RedisStore::connect(&options)?),
+        #[cfg(feature = "local")]
+        StoreConfig::Local(path) => Arc::new(crate::store::redb::RedbStore::open(path)?),
+    })
+}
+
+/// One of our routes under the public address, which may have a path of its own.
+fn route(public_url: &Url, path: &str) -> Result<Url> {
+    let base = public_url.as_str().trim_end_matches('/');
+    Url::parse(&format!("{base}{path}")).context("PUBLIC_URL makes no address of our routes")
+}
+
+/// The local loop: one round at once, for what the last process left, then every minute.
+async fn sweep_on(engine: Arc<Engine>) {
+    loop {
+        match engine.sweep().await {
+            Ok(swept) if swept == crate::flow::Swept::default() => {}
+            Ok(swept) => tracing::info!(?swept, "swept"),
+            Err(error) => tracing::warn!(%error, "the sweep could not be done"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP_EVERY) => {}
+            () = engine.stopping().cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Configuration: the environment read once, decided once, every problem reported at once. Nothing is guessed: a missing
+//! variable is a problem, never another mode. Secrets are wrapped as they are read and never printed.
+
+mod auth;
+mod problems;
+mod qstash;
+mod redis;
+mod timing;
+
+pub use problems::{Problem, Problems};
+pub use qstash::QStashConfig;
+
+use crate::flow::StepTimes;
+use crate::http::Auth;
+use crate::job::Limits;
+use crate::kinds::Pace;
+use crate::services::outbound::AllowList;
+use crate::services::{klap, supabase};
+use crate::store;
+use crate::telemetry::Format;
+use problems::Reader;
+use secrecy::SecretString;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+use url::{Host, Url};
+
+/// Everything a service needs to know, decided.
+#[derive(Debug)]
+pub struct Config {
+    pub host: IpAddr,
+    pub port: u16,
+    /// What QStash calls; without a trailing slash.
+    pub public_url: Url,
+    pub store: StoreConfig,
+    pub qstash: QStashConfig,
+    pub klap: klap::Options,
+    pub supabase: supabase::Options,
+    pub auth: Auth,
+    /// Either opens the operator's routes.
+    pub operator_secrets: Vec<SecretString>,
+    pub cors_origins: Vec<String>,
+    pub limits: Limits,
+    pub pace: Pace,
+    pub steps: StepTimes,
+    /// The longest `?wait=` is held.
+    pub wait_max: Duration,
+    pub allow_private: AllowList,
+    /// The host's deployment protection lets our own pushes pass with this.
+    pub protection_bypass: Option<SecretString>,
+    /// Runs on a serverless host: nothing happens between requests, so no local sweep.
+    pub serverless: bool,
+    pub logs: Logs,
+    /// Accepted, but without effect in this version: said at start.
+    pub without_effect: Vec<&'static str>,
+}
+
+/// Where jobs rest.
+#[derive(Debug)]
+pub enum StoreConfig {
+    Redis(store::redis::Options),
+    #[cfg(feature = "local")]
+    Local(std::path::PathBuf),
+}
+
+#[derive(Debug, Clone)]
+pub struct Logs {
+    pub format: Format,
+    pub filter: String,
+}
+
+impl Logs {
+    /// Read before everything else, so that problems can be told.
+    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Self {
+        let json = get("LOG_FORMAT").is_some_and(|format| format == "json");
+        Self {
+            format: if json { Format::Json } else { Format::Pretty },
+            filter: get("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
+        }
+    }
+}
+
+/// Promised for later: refused rather than ignored.
+const LATER: [&str; 6] = [
+    "KLAP_CONCURRENCY",
+    "PREMIUM_SHARE",
+    "PER_USER_CONCURRENCY",
+    "SPEND_LIMIT_DAY",
+    "QUEUE_LIMIT",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+];
+const WITHOUT_EFFECT: [&str; 2] = ["RATE_LIMIT_OWNER", "RATE_LIMIT_IP"];
+
+impl Config {
+    /// Reads the environment through `get`. `local_store`: rest jobs there instead of in Redis.
+    pub fn read(
+        get: &dyn Fn(&str) -> Option<String>,
+        local_store: Option<std::path::PathBuf>,
+    ) -> Result<Self, Problems> {
+        let mut reader = Reader::new(get);
+        let serverless = reader.text("VERCEL").is_some();
+        for name in LATER {
+            if reader.text(name).is_some() {
+                reader.problem(name, "is not available in this version yet; unset it");
+            }
+        }
+        let public_url = public_url(&mut reader, serverless);
+        let exposed = serverless || public_url.as_ref().is_some_and(|url| !is_loopback(url));
+        let times = timing::read(&mut reader, serverless);
+        let host = reader.parsed("HOST", IpAddr::V4(Ipv4Addr::UNSPECIFIED), "must be an IP address");
+        let port = reader.number("PORT", 3000, 0, 65_535);
+        let store = redis::store(&mut reader, local_store);
+        let qstash = qstash::read(&mut reader, exposed);
+        let klap = klap_options(&mut reader);
+        let supabase = supabase_options(&mut reader);
+        let auth = auth::read(&mut reader, exposed);
+        let operator_secrets = operator_secrets(&mut reader);
+        let cors_origins = origins(&mut reader);
+        let allow_private = allow_private(&mut reader);
+        let format = reader.text("LOG_FORMAT");
+        if format.is_some_and(|format| !["json", "pretty"].contains(&format.as_str())) {
+            reader.problem("LOG_FORMAT", "must be json or pretty");
+        }
+        let protection_bypass = reader.secret("VERCEL_AUTOMATION_BYPASS_SECRET");
+        let without_effect = WITHOUT_EFFECT.into_iter().filter(|name| get(name).is_some()).collect();
+        reader.finish()?;
+        let all = (public_url, store, qstash, klap, supabase, auth, times);
+        let (Some(public_url), Some(store), Some(qstash), Some(klap), Some(supabase), Some(auth), Some(times)) = all
+        else {
+            return Err(Problems(vec![Problem { variable: "environment".into(), message: "is incomplete".into() }]));
+        };
+        Ok(Self {
+            host,
+            port: u16::try_from(port).unwrap_or(3000),
+            public_url,
+            store,
+            qstash,
+            klap,
+            supabase,
+            auth,
+            operator_secrets,
+            cors_origins,
+            limits: times.limits,
+            pace: times.pace,
+            steps: times.steps,
+            wait_max: Duration::from_secs(if serverless { 8 } else { 25 }),
+            allow_private,
+            protection_bypass,
+            serverless,
+            logs: Logs::read(get),
+            without_effect,
+        })
+    }
+}
+
+fn public_url(reader: &mut Reader<'_>, serverless: bool) -> Option<Url> {
+    let text = reader.text("PUBLIC_URL").or_else(|| {
+        if !serverless {
+            return None;
+        }
+        // A preview calls itself: it must never push to production.
+        let production = reader.text("VERCEL_ENV").as_deref() == Some("production");
+        let name = if production { "VERCEL_PROJECT_PRODUCTION_URL" } else { "VERCEL_URL" };
+        reader.text(name).map(|host| format!("https://{host}"))
+    });
+    let Some(text) = text else {
+        reader.problem("PUBLIC_URL", "is missing: the address under which QStash reaches this service");
+        return None;
+    };
+    let url = reader.url("PUBLIC_URL", &text)?;
+    if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+        reader.problem("PUBLIC_URL", "must be a plain address without credentials, query or fragment");
+        return None;
+    }
+    Some(url)
+}
+
+/// Whether an address is this machine's own.
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn klap_options(reader: &mut Reader<'_>) -> Option<klap::Options> {
+    let text = reader.text("KLAP_API_URL").unwrap_or_else(|| "https://api.klap.app/v2".to_owned());
+    let url = reader.url("KLAP_API_URL", &text);
+    let api_key = reader.required_secret("KLAP_API_KEY", "the key of your Klap account");
+    Some(klap::Options { url: url?, api_key: api_key? })
+}
+
+fn supabase_options(reader: &mut Reader<'_>) -> Option<supabase::Options> {
+    let url = reader.required("SUPABASE_URL", "your project's address, https://<ref>.supabase.co");
+    let url = url.and_then(|text| reader.url("SUPABASE_URL", &text));
+    let key = reader.required_secret("SUPABASE_SERVICE_ROLE_KEY", "the project's service_role or sb_secret_ key");
+    let columns = reader.text("SUPABASE_PROJECT_COLUMNS").unwrap_or_default();
+    let columns = supabase::Columns::parse(&columns)
+        .map_err(|error| reader.problem("SUPABASE_PROJECT_COLUMNS", error.to_string()));
+    let table = reader.text("SUPABASE_PROJECTS_TABLE").unwrap_or_else(|| "projects".to_owned());
+    Some(supabase::Options {
+        url: url?,
+        service_key: key?,
+        bucket: reader.text("SUPABASE_BUCKET").unwrap_or_else(|| "videos".to_owned()),
+        table,
+        columns: columns.ok()?,
+        timeouts: supabase::Timeouts::default(),
+    })
+}
+
+fn operator_secrets(reader: &mut Reader<'_>) -> Vec<SecretString> {
+    let secrets: Vec<_> = ["WORKER_SECRET", "CRON_SECRET"].into_iter().filter_map(|name| reader.secret(name)).collect();
+    if secrets.is_empty() {
+        reader.problem("WORKER_SECRET", "is missing: what opens the operator's routes (or CRON_SECRET)");
+    }
+    secrets
+}
+
+fn origins(reader: &mut Reader<'_>) -> Vec<String> {
+    let Some(text) = reader.text("CORS_ORIGINS") else { return Vec::new() };
+    let mut origins = Vec::new();
+    for origin in text.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
+        let plain = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+        if plain {
+            origins.push(origin.to_owned());
+        } else {
+            reader.problem("CORS_ORIGINS", format!("{origin:?} is not an origin like https://app.example.com"));
+        }
+    }
+    origins
+}
+
+fn allow_private(reader: &mut Reader<'_>) -> AllowList {
+    let text = reader.text("ALLOW_PRIVATE_ADDRESSES").unwrap_or_default();
+    AllowList::parse(&text).unwrap_or_else(|error| {
+        reader.problem("ALLOW_PRIVATE_ADDRESSES", error.to_string());
+        AllowList::default()
+    })
+}

@@ -1,0 +1,30 @@
+//! The caller of a frontend route, as the handlers take it.
+
+use super::{Http, Problem};
+use crate::job::Owner;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use std::sync::Arc;
+
+/// An authenticated caller.
+pub(super) struct Caller(pub Owner);
+
+impl FromRequestParts<Arc<Http>> for Caller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Arc<Http>) -> Result<Self, Problem> {
+        http.authenticator.owner(&parts.headers).map(Self)
+    }
+}
+
+/// A request that carries an operator's secret.
+pub(super) struct Operator;
+
+impl FromRequestParts<Arc<Http>> for Operator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Arc<Http>) -> Result<Self, Problem> {
+        let known = super::auth::is_operator(&http.operator_secrets, &parts.headers);
+        known.then_some(Self).ok_or_else(Problem::unauthorized)
+    }
+}

@@ -1,0 +1,33 @@
+//! How the world reaches us: thin. Extract, verify or authenticate, call one function of the flow, answer by one table.
+//! There are two tables and no more: API callers get problems (`problem.rs`), QStash gets replies (`reply.rs`).
+
+mod auth;
+mod body;
+mod caller;
+mod problem;
+mod push;
+mod reply;
+mod router;
+mod routes;
+pub mod view;
+
+pub use auth::{ApiKey, Auth, Authenticator};
+pub use problem::Problem;
+pub use push::Pushes;
+pub use router::router;
+
+use crate::flow::Engine;
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything the routes hold.
+pub struct Http {
+    pub engine: Arc<Engine>,
+    pub authenticator: Authenticator,
+    pub pushes: Pushes,
+    pub operator_secrets: Vec<SecretString>,
+    pub cors_origins: Vec<String>,
+    /// The longest `?wait=` is held.
+    pub wait_max: Duration,
+}

@@ -1,0 +1,65 @@
+//! QStash's pushes: believed only by their signature over the raw body and the destination we are configured with. No
+//! handler sees a push that was not verified, because only here a [`Delivery`] is made.
+
+use super::{Http, Problem};
+use crate::clock;
+use crate::flow::Delivery;
+use crate::services::qstash::signature::{Key, Rejected, Verifier};
+use axum::body::{Body, to_bytes};
+use axum::http::HeaderMap;
+use bytes::Bytes;
+
+/// The largest push read; ours are a few kilobytes, a failure callback carries one of them in base64.
+const BODY_MAX: usize = 1024 * 1024;
+
+/// Whose pushes are believed, and for which addresses.
+pub struct Pushes {
+    pub verifier: Verifier,
+    pub worker_url: String,
+    pub failed_url: String,
+}
+
+/// Which of our two addresses a push is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Destination {
+    Worker,
+    Failed,
+}
+
+impl Http {
+    pub(super) async fn verified(
+        &self,
+        destination: Destination,
+        headers: &HeaderMap,
+        body: Body,
+    ) -> Result<Delivery, Problem> {
+        let body = to_bytes(body, BODY_MAX).await.map_err(|_| rejected("unreadable body"))?;
+        let url = match destination {
+            Destination::Worker => &self.pushes.worker_url,
+            Destination::Failed => &self.pushes.failed_url,
+        };
+        match self.verify(headers, &body, url) {
+            Ok(Key::Current) => {}
+            Ok(Key::Next) => tracing::warn!("a push was signed with the next signing key: the keys were rotated"),
+            Err(reason) => return Err(rejected(&reason.to_string())),
+        }
+        Ok(Delivery { body })
+    }
+
+    fn verify(&self, headers: &HeaderMap, body: &Bytes, url: &str) -> Result<Key, Rejected> {
+        let text = |name: &str| headers.get(name).map(|value| value.to_str().map_err(|_| Rejected::Malformed));
+        let token = text("upstash-signature").ok_or(Rejected::Missing)??;
+        let region = text("upstash-region").transpose()?;
+        let verified = self.pushes.verifier.verify(token, region, body, url, clock::unix_seconds())?;
+        Ok(verified.key)
+    }
+}
+
+/// The caller learns nothing of the reason; we do.
+fn rejected(reason: &str) -> Problem {
+    tracing::warn!(reason, "a push was not believed");
+    let mut problem = Problem::unauthorized();
+    problem.code = "bad_signature";
+    problem.detail = "The push carries no valid signature".to_owned();
+    problem
+}

@@ -1,0 +1,93 @@
+//! Every route, and the layers around them.
+
+use super::routes::{cron, deliveries, health, jobs, page};
+use super::{Http, problem};
+use axum::Router;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::from_fn;
+use axum::routing::{get, post};
+use std::sync::Arc;
+use std::time::Duration;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::{DefaultOnFailure, TraceLayer};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The routes this build serves; the serverless host's file is compared with them.
+pub const ROUTES: [&str; 7] = [
+    "/api/process-klap",
+    "/api/process-klap/retry",
+    "/api/worker/klap",
+    "/api/worker/klap/failed",
+    "/api/cron/klap",
+    "/api/health",
+    "/api/ready",
+];
+
+pub fn router(http: Http) -> Router {
+    let cors = cors(&http.cors_origins);
+    let http = Arc::new(http);
+    let [process, retry, worker, failed, cron, health, ready] = ROUTES;
+    let routes = Router::new()
+        .route("/", get(page::first))
+        .route(process, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
+        .route(retry, post(jobs::retry))
+        .route(worker, post(deliveries::worker))
+        .route(failed, post(deliveries::failed))
+        .route(cron, get(cron::sweep).post(cron::sweep))
+        .route(health, get(health::health))
+        .route(ready, get(health::ready))
+        .with_state(http);
+    routes.layer(
+        ServiceBuilder::new()
+            .layer(SetSensitiveRequestHeadersLayer::new([
+                header::AUTHORIZATION,
+                HeaderName::from_static("upstash-signature"),
+                HeaderName::from_static("x-vercel-protection-bypass"),
+            ]))
+            .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
+            .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new()))
+            .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(SetResponseHeaderLayer::if_not_present(
+                header::X_CONTENT_TYPE_OPTIONS,
+                HeaderValue::from_static("nosniff"),
+            ))
+            .layer(SetResponseHeaderLayer::if_not_present(
+                header::REFERRER_POLICY,
+                HeaderValue::from_static("no-referrer"),
+            ))
+            .option_layer(cors)
+            .layer(from_fn(problem::write_out))
+            .layer(CatchPanicLayer::new()),
+    )
+}
+
+/// The path only: a query may hold what is not for logs.
+fn span(request: &axum::extract::Request) -> tracing::Span {
+    let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    tracing::info_span!("request", request.id = id, http.method = %request.method(), http.path = request.uri().path())
+}
+
+fn cors(origins: &[String]) -> Option<CorsLayer> {
+    if origins.is_empty() {
+        return None;
+    }
+    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
+        .max_age(Duration::from_secs(3_600));
+    Some(layer)
+}

@@ -1,0 +1,138 @@
+//! The frontend's routes: enqueue, status, cancel, retry.
+
+use crate::flow::{Ask, Find, Kind, Status};
+use crate::http::caller::Caller;
+use crate::http::{Http, Problem, body, view};
+use crate::job::{JobId, ProjectId};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const KEY_MAX: usize = 255;
+
+pub async fn enqueue(
+    State(http): State<Arc<Http>>,
+    Caller(owner): Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let received = Instant::now();
+    let idempotency_key = idempotency_key(&headers)?;
+    let (fields, body) = body::object(&headers, body).await?;
+    let ask = Ask { owner, fields, idempotency_key, body, received };
+    let enqueued = http.engine.accept(Kind::PROCESS_KLAP, ask).await?;
+    let status = if enqueued.deduplicated { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let location = view::status_url(enqueued.job_id.as_str());
+    Ok((status, [(LOCATION, location)], Json(view::enqueued(&enqueued))).into_response())
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().map(str::trim).filter(|key| (1..=KEY_MAX).contains(&key.len()));
+    let key = key.ok_or_else(|| Problem::bad_request("Idempotency-Key must have 1 to 255 printable characters"))?;
+    Ok(Some(key.to_owned()))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Which {
+    job_id: Option<String>,
+    project_id: Option<String>,
+    wait: Option<u64>,
+}
+
+impl Which {
+    fn find(&self) -> Result<Find, Problem> {
+        match (&self.job_id, &self.project_id) {
+            (Some(job), None) if !job.is_empty() => Ok(Find::Job(JobId::new(job))),
+            (None, Some(project)) if !project.is_empty() => Ok(Find::Project(ProjectId::new(project))),
+            (Some(_), Some(_)) => Err(Problem::bad_request("Give projectId or jobId, not both")),
+            _ => Err(Problem::bad_request("Missing projectId (or jobId)")),
+        }
+    }
+
+    fn job(&self) -> Result<JobId, Problem> {
+        match self.find()? {
+            Find::Job(job) => Ok(job),
+            Find::Project(_) => Err(Problem::bad_request("Missing jobId")),
+        }
+    }
+}
+
+fn which(query: Result<Query<Which>, QueryRejection>) -> Result<Which, Problem> {
+    query.map(|Query(which)| which).map_err(|error| Problem::bad_request(error.body_text()))
+}
+
+pub async fn status(
+    State(http): State<Arc<Http>>,
+    Caller(owner): Caller,
+    headers: HeaderMap,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let which = which(query)?;
+    let find = which.find()?;
+    let known = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
+    let wait = Duration::from_secs(which.wait.unwrap_or(0)).min(http.wait_max);
+    let found = if wait.is_zero() {
+        http.engine.status(&find, &owner).await?
+    } else {
+        http.engine.status_after(&find, &owner, seen(known), wait).await?
+    };
+    let status = found.ok_or_else(|| Problem::not_found("No job found for this project"))?;
+    let tag = tag(&status);
+    let unchanged =
+        known.split(',').any(|known| matches!(known.trim().trim_start_matches("W/"), t if t == tag || t == "*"));
+    let headers = [
+        (ETAG, HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""))),
+        (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+    ];
+    if unchanged {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    Ok((headers, Json(view::status(&status))).into_response())
+}
+
+/// Names the job and its version: another job of the same project is another representation.
+fn tag(status: &Status) -> String {
+    format!("\"{}.{}\"", status.job.id, status.version)
+}
+
+/// The version a caller has seen, read back from our tag.
+fn seen(tags: &str) -> Option<u64> {
+    tags.trim().trim_start_matches("W/").trim_matches('"').rsplit_once('.')?.1.parse().ok()
+}
+
+pub async fn cancel(
+    State(http): State<Arc<Http>>,
+    Caller(owner): Caller,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let job = which(query)?.job()?;
+    let cancelled = http.engine.cancel(&job, Some(&owner)).await?;
+    Ok(Json(view::changed(&cancelled, "Cancelled")).into_response())
+}
+
+pub async fn retry(
+    State(http): State<Arc<Http>>,
+    Caller(owner): Caller,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let (fields, _) = body::object(&headers, body).await?;
+    let job = match fields.get("jobId").and_then(|id| id.as_str()) {
+        Some(job) if fields.len() == 1 => JobId::new(job),
+        _ => return Err(Problem::bad_request("The body must be {\"jobId\": \"…\"}")),
+    };
+    let retried = http.engine.retry(&job, Some(&owner)).await?;
+    let location = view::status_url(retried.id.as_str());
+    let body = Json(view::changed(&retried, "The job goes on from the failed step"));
+    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], body).into_response())
+}

@@ -1,0 +1,7 @@
+//! The handlers, by whom they serve.
+
+pub(in crate::http) mod cron;
+pub(in crate::http) mod deliveries;
+pub(in crate::http) mod health;
+pub(in crate::http) mod jobs;
+pub(in crate::http) mod page;
