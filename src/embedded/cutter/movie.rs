@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use shiguredo_mp4::BaseBox as _;
-use shiguredo_mp4::boxes::{HdlrBox, MvhdBox, SampleEntry, TrakBox};
+use shiguredo_mp4::boxes::{HdlrBox, MoovBox, MvhdBox, SampleEntry, TrakBox};
 
 use super::reader::Reader;
 use super::track::Track;
@@ -33,21 +33,18 @@ impl Movie {
         let mut reader = Reader::open(path)?;
         let moov = layout::index(&mut reader)?;
         let film = moov.mvhd_box.timescale;
-        let of_kind = |kind: [u8; 4]| {
-            move |trak: &TrakBox| trak.mdia_box.hdlr_box.handler_type == kind && trak.tkhd_box.flag_track_enabled
-        };
-        let mut videos: Vec<_> = moov.trak_boxes.iter().filter(|t| of_kind(HdlrBox::HANDLER_TYPE_VIDE)(t)).collect();
-        let video = match (videos.pop(), videos.len()) {
-            (None, _) => return Err(Error::NoVideo),
-            (Some(video), 0) => Track::new(video.clone(), film, reader.len())?,
-            (Some(_), others) => return Err(Error::SeveralVideoTracks(others + 1)),
+        let videos = tracks(&moov, HdlrBox::HANDLER_TYPE_VIDE);
+        let video = match videos.as_slice() {
+            [] => return Err(Error::NoVideo),
+            [video] => Track::new((*video).clone(), film, reader.len())?,
+            several => return Err(Error::SeveralVideoTracks(several.len())),
         };
         let (width, height) = match video.entry()? {
             SampleEntry::Avc1(avc1) => (avc1.visual.width, avc1.visual.height),
             other => return Err(unsupported("video", other, "H.264")),
         };
         // Of several sound tracks (languages, comments) the first is the one a player starts with.
-        let audio = moov.trak_boxes.iter().find(|t| of_kind(HdlrBox::HANDLER_TYPE_SOUN)(t));
+        let audio = tracks(&moov, HdlrBox::HANDLER_TYPE_SOUN).first().copied();
         let audio = audio.map(|audio| Track::new(audio.clone(), film, reader.len())).transpose()?;
         if let Some(audio) = &audio {
             only_aac(audio.entry()?)?;
@@ -69,6 +66,13 @@ impl Movie {
         let end = if to == self.cuts.len() { self.video.visible.1 } else { shown(last) };
         Ok(Span { samples: (first, last), shown: (start, end.max(start)) })
     }
+}
+
+/// The tracks of a kind that a player plays: the enabled ones, or all if none is.
+fn tracks(moov: &MoovBox, kind: [u8; 4]) -> Vec<&TrakBox> {
+    let all = || moov.trak_boxes.iter().filter(|trak| trak.mdia_box.hdlr_box.handler_type == kind);
+    let enabled: Vec<_> = all().filter(|trak| trak.tkhd_box.flag_track_enabled).collect();
+    if enabled.is_empty() { all().collect() } else { enabled }
 }
 
 fn only_aac(entry: &SampleEntry) -> Result<(), Error> {

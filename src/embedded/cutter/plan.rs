@@ -35,7 +35,7 @@ pub fn plan(source: &Source, count: usize, min: f64, max: f64, target: f64) -> V
             ranges.push(range);
         }
     }
-    if ranges.is_empty() {
+    if ranges.is_empty() && count > 0 {
         ranges.extend((0..source.key_frames.len()).find_map(|from| nearest(source, from, target, |d| d > 0.0)));
     }
     ranges
