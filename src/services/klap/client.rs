@@ -20,7 +20,7 @@ const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 const ERROR_BYTES_MAX: usize = 16 * 1024;
 const ERROR_CHARS_MAX: usize = 300;
 /// The longest wait a reply can ask of us.
-const AFTER_MAX: Duration = Duration::from_secs(3600);
+const AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// Where Klap is and who we are.
 #[derive(Debug, Clone)]
@@ -152,9 +152,9 @@ async fn read(reply: &mut Response, max: usize) -> Result<Vec<u8>, reqwest::Erro
 /// A transport error: only a failed connect (or a request that could not be built) proves that nothing was sent.
 fn lost(error: reqwest::Error) -> Error {
     let certain = error.is_connect() || error.is_builder();
-    let mut text = error.without_url();
+    let text = error.without_url();
     let mut message = if text.is_timeout() { "timed out".to_owned() } else { text.to_string() };
-    let mut source = std::error::Error::source(&mut text);
+    let mut source = std::error::Error::source(&text);
     while let Some(cause) = source {
         message = format!("{message}: {cause}");
         source = cause.source();
