@@ -30,7 +30,7 @@ const RESERVED_V4: [Ipv4Net; 16] = [
     v4(168, 63, 129, 16, 32), // a public-looking address that one cloud routes to its own host
 ];
 
-/// Everything routed lies in 2000::/3; the rest (unspecified, loopback, link-local, ULA, multicast, discard) is reserved.
+/// Everything routed lies in `2000::/3`; the rest (unspecified, loopback, link-local, ULA, multicast, discard) is reserved.
 const GLOBAL_V6: Ipv6Net = v6(0x2000, 0, 0, 3);
 const RESERVED_V6: [Ipv6Net; 3] = [
     v6(0x2001, 0, 0, 23),      // protocol assignments: Teredo, benchmarking, ORCHID

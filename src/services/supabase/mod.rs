@@ -52,7 +52,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { call: Duration::from_secs(15), idle: Duration::from_secs(30), stored: Duration::from_secs(60) }
+        Self { call: Duration::from_secs(15), idle: Duration::from_secs(30), stored: Duration::from_mins(1) }
     }
 }
 

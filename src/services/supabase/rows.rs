@@ -127,9 +127,12 @@ impl Supabase {
     }
 }
 
-/// The id has not the form of the column's type, so no row has it.
+/// The id has not the form of the column's type, so no row has it. The same code also says that a status is not one of an
+/// enum's values, or that a text is no JSON: those are for people to mend.
 fn is_no_id(error: &Error) -> bool {
-    matches!(error, Error::Refused { code, .. } if code == "22P02")
+    let Error::Refused { code, message } = error else { return false };
+    let of_an_id = message.starts_with("invalid input syntax for type ") && !message.contains("type json");
+    (code == "22P02" && of_an_id) || code == "22003"
 }
 
 fn text(value: Value) -> Option<String> {

@@ -1,0 +1,23 @@
+-- Undoes 20261123000000_cliprelay.sql. Running it again changes nothing. The bucket goes only if nothing is in it: stored
+-- clips are not ours to delete. Projects keep what was merged into them; without the function Cliprelay goes on with
+-- guarded updates.
+
+begin;
+
+drop function if exists public.cliprelay_merge_project(text, jsonb, text, jsonb, text);
+drop function if exists public.cliprelay_object(text);
+
+do $$
+begin
+  if to_regclass('storage.buckets') is not null and to_regclass('storage.objects') is not null then
+    -- Newer releases guard Storage's tables against deletion by hand.
+    perform set_config('storage.allow_delete_query', 'true', true);
+    delete from storage.buckets b
+      where b.id = 'videos' and not exists (select from storage.objects o where o.bucket_id = b.id);
+  end if;
+end
+$$;
+
+notify pgrst, 'reload schema';
+
+commit;
