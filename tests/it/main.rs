@@ -1,5 +1,6 @@
 //! The integration tests: one binary, real HTTP on loopback, a real Redis, real MP4s.
 mod broker;
 mod klap;
+mod signature;
 mod store;
 mod supabase;

@@ -96,6 +96,7 @@ fn keys(call: &Call) -> Result<Response, Refusal> {
 
 /// The next key becomes the current one. On disk first: a key handed out must outlive a crash.
 async fn rotate(call: Call) -> Result<Response, Refusal> {
+    let _turn = call.post.rotating.lock().await;
     let before = call.post.users.keys(&call.user).ok_or_else(|| Refusal::new(404, "no keys"))?;
     let current = before.next.expose_secret().to_owned();
     let random = uuid::Uuid::new_v4().simple().to_string();

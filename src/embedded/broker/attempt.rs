@@ -67,6 +67,7 @@ fn telling(of: &Record, to: &CallbackSpec, payload: &wire::Callback, now: Millis
         },
         // Plain maps, lists, text and numbers: this cannot fail.
         body: serde_json::to_vec(payload).unwrap_or_default().into(),
+        created_at: now,
         not_before: now,
         deduplication: None,
     }

@@ -22,8 +22,11 @@ pub enum Error {
 type Part = Box<dyn FnOnce(&WriteTransaction) -> Result<Acknowledge, redb::Error> + Send>;
 type Acknowledge = Box<dyn FnOnce() + Send>;
 
-/// The open file. Clones share it; it is closed when the last one is gone.
-#[derive(Clone)]
+/// Answers once the file is closed and may be opened anew.
+pub type Closed = oneshot::Receiver<()>;
+
+/// The open file; closed once this is dropped. The order of the fields matters: the writer must hold the file last, so that
+/// its end is the file's end.
 pub struct Disk {
     db: Arc<Database>,
     parts: mpsc::Sender<Part>,
@@ -31,7 +34,7 @@ pub struct Disk {
 
 impl Disk {
     /// None keeps everything in memory.
-    pub fn open(file: Option<&Path>) -> Result<Self, redb::Error> {
+    pub fn open(file: Option<&Path>) -> Result<(Self, Closed), redb::Error> {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let db = Arc::new(match file {
@@ -39,12 +42,18 @@ impl Disk {
             None => builder.create_with_backend(InMemoryBackend::new())?,
         });
         let (parts, waiting) = mpsc::channel(GATHERED_MAX);
+        let (closing, closed) = oneshot::channel();
         let writer = db.clone();
         std::thread::Builder::new()
             .name("broker-log".to_owned())
-            .spawn(move || write_all(&writer, waiting))
+            .spawn(move || {
+                write_all(&writer, waiting);
+                drop(writer);
+                // Nobody may be waiting for it.
+                let _unheard = closing.send(());
+            })
             .map_err(redb::Error::Io)?;
-        Ok(Self { db, parts })
+        Ok((Self { db, parts }, closed))
     }
 
     /// Runs `part` inside a transaction and answers once that is committed.

@@ -96,7 +96,7 @@ impl Publishing<'_> {
             labels: self.labels(),
             caller_ip: self.caller_ip.clone(),
         };
-        Ok(New { id: new_id("msg_"), spec, body: self.body, not_before, deduplication })
+        Ok(New { id: new_id("msg_"), spec, body: self.body, created_at: now, not_before, deduplication })
     }
 
     fn get(&self, name: &str) -> Option<&str> {

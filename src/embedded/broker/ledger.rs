@@ -73,15 +73,15 @@ fn accept_one(txn: &WriteTransaction, new: New, now: Millis) -> Result<Accepted,
         }
         taken.insert(place, (new.id.as_str(), now.saturating_add(DEDUPLICATION_WINDOW)))?;
     }
-    Ok(Accepted::New(Box::new(insert(txn, new, now)?)))
+    Ok(Accepted::New(Box::new(insert(txn, new)?)))
 }
 
-fn insert(txn: &WriteTransaction, new: New, now: Millis) -> Result<Record, Error> {
-    let New { id, spec, body, not_before, .. } = new;
-    let record = Record { v: VERSION, id, spec, created_at: now, not_before, due: not_before, retried: 0 };
+fn insert(txn: &WriteTransaction, new: New) -> Result<Record, Error> {
+    let New { id, spec, body, created_at, not_before, deduplication: _ } = new;
+    let record = Record { v: VERSION, id, spec, created_at, not_before, due: not_before, retried: 0 };
     txn.open_table(BODIES)?.insert(record.id.as_str(), body.as_ref())?;
     txn.open_table(MESSAGES)?.insert(record.id.as_str(), encode(&record)?.as_slice())?;
-    note(txn, &record, now, "CREATED", |_| {})?;
+    note(txn, &record, created_at, "CREATED", |_| {})?;
     Ok(record)
 }
 
@@ -122,7 +122,7 @@ pub fn settle(
         }
     }
     for telling in tidings(record, body, outcome, dlq_id.as_deref(), now) {
-        follow.push(insert(txn, telling, now)?);
+        follow.push(insert(txn, telling)?);
     }
     Ok(Settled::Follow(follow))
 }

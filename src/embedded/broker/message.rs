@@ -90,6 +90,7 @@ pub struct New {
     pub id: String,
     pub spec: Spec,
     pub body: bytes::Bytes,
+    pub created_at: Millis,
     pub not_before: Millis,
     /// Messages of one user with the same key within the window are one.
     pub deduplication: Option<String>,

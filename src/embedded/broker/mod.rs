@@ -24,7 +24,7 @@ pub use account::{Account, DEV_USERS, DevUser};
 use crate::services::qstash::signature::SigningKeys;
 use account::Users;
 use deliver::Courier;
-use disk::Disk;
+use disk::{Closed, Disk};
 use instructions::Quota;
 use ledger::pages;
 use post::Post;
@@ -85,6 +85,7 @@ pub struct Broker {
     pub address: SocketAddr,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
+    closed: Option<Closed>,
 }
 
 /// Opens the data, takes up what was left, and serves. A rustls provider must be installed.
@@ -93,7 +94,7 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
     if options.account.is_published() && !address.ip().is_loopback() {
         return Err(Error::PublishedKeys(address));
     }
-    let disk = open(&options.data)?;
+    let (disk, closed) = open(&options.data)?;
     disk.write(ledger::prepare).await.map_err(|error| Error::Log(error.to_string()))?;
     let rotated = disk.read(pages::rotated).await.map_err(|error| Error::Log(error.to_string()))?;
     let rotated = rotated
@@ -107,17 +108,22 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
     let stop = CancellationToken::new();
     let tasks =
         vec![tokio::spawn(post.clone().run(stop.clone())), tokio::spawn(serve(options.listener, post, stop.clone()))];
-    Ok(Broker { address, stop, tasks })
+    Ok(Broker { address, stop, tasks, closed: Some(closed) })
 }
 
 impl Broker {
-    /// Ends in order: no new requests, those under way are answered, attempts under way are left to the next start.
+    /// Ends in order: no new requests, those under way are answered, attempts under way are left to the next start, which
+    /// may follow at once.
     pub async fn stop(mut self) {
         self.stop.cancel();
         for mut task in std::mem::take(&mut self.tasks) {
             if tokio::time::timeout(STOP_TIMEOUT, &mut task).await.is_err() {
                 task.abort();
             }
+        }
+        if let Some(closed) = self.closed.take() {
+            // Late only if a read hangs; the next start would then say that the file is held.
+            let _late = tokio::time::timeout(STOP_TIMEOUT, closed).await;
         }
     }
 }
@@ -136,7 +142,7 @@ async fn serve(listener: tokio::net::TcpListener, post: Arc<Post>, stop: Cancell
     }
 }
 
-fn open(data: &Data) -> Result<Disk, Error> {
+fn open(data: &Data) -> Result<(Disk, Closed), Error> {
     let Data::Dir(folder) = data else {
         return Disk::open(None).map_err(|error| Error::Log(error.to_string()));
     };

@@ -25,6 +25,8 @@ pub struct Post {
     pub disk: Disk,
     pub users: Users,
     pub quota: Quota,
+    /// One rotation at a time, so that disk and memory agree on the last.
+    pub rotating: tokio::sync::Mutex<()>,
     courier: Courier,
     queue: Mutex<Queue>,
     wake: Notify,
@@ -48,7 +50,8 @@ impl Post {
                 Ok(waiting)
             })
             .await?;
-        let post = Self { disk, users, quota, courier, queue: Mutex::new(queue), wake: Notify::new() };
+        let rotating = tokio::sync::Mutex::new(());
+        let post = Self { disk, users, quota, rotating, courier, queue: Mutex::new(queue), wake: Notify::new() };
         for (id, host, due) in waiting {
             post.queue().add(&id, &host, due);
         }

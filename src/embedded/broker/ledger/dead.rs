@@ -39,10 +39,11 @@ pub fn revive(txn: &WriteTransaction, user: &str, place: (Millis, u64), now: Mil
         id: new_id("msg_"),
         spec: dead.record.spec,
         body: body.unwrap_or_default(),
+        created_at: now,
         not_before: now,
         deduplication: None,
     };
-    insert(txn, new, now).map(Some)
+    insert(txn, new).map(Some)
 }
 
 fn take_dead(txn: &WriteTransaction, user: &str, place: (Millis, u64)) -> Result<Option<Dead>, Error> {
