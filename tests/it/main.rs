@@ -2,5 +2,6 @@
 mod broker;
 mod cutter;
 mod klap;
+mod signature;
 mod store;
 mod supabase;

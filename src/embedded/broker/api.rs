@@ -1,0 +1,148 @@
+//! The HTTP face: QStash's routes on one handler, since a destination stands raw in the path and no router may touch it.
+//! Authenticates, reads a bounded body, hands on to one function per route, and turns its answer into JSON.
+
+mod dead;
+mod listing;
+mod publish;
+
+use super::disk;
+use super::instructions::Refusal;
+use super::message::Headers;
+use super::post::Post;
+use super::target::{self, Route, Target};
+use crate::services::qstash::wire::{Failure, Keys};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A batch carries many bodies; each is checked against the quota alone.
+const BATCH_BYTES_MAX: usize = 100 * 1024 * 1024;
+
+pub fn router(post: Arc<Post>) -> Router {
+    Router::new().fallback(handle).with_state(post)
+}
+
+/// A request that passed the door.
+struct Call {
+    post: Arc<Post>,
+    user: String,
+    method: Method,
+    target: Target,
+    /// Names in lower case; query instructions after the headers.
+    headers: Headers,
+    body: Bytes,
+    caller_ip: String,
+}
+
+async fn handle(
+    State(post): State<Arc<Post>>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    match answer(post, address, request).await {
+        Ok(response) => response,
+        Err(refusal) => json(refusal.status, &Failure { error: refusal.text }),
+    }
+}
+
+async fn answer(post: Arc<Post>, address: SocketAddr, request: Request) -> Result<Response, Refusal> {
+    let (head, body) = request.into_parts();
+    let mut target = target::read(head.uri.path(), head.uri.query());
+    let token = bearer(&head.headers).or(target.token.as_deref()).unwrap_or_default();
+    let user = post.users.with_token(token).map(str::to_owned);
+    let user = user.ok_or_else(|| Refusal::new(401, "unable to authenticate: invalid token"))?;
+    let limit = if target.route == Route::Batch { BATCH_BYTES_MAX } else { post.quota.body_bytes };
+    let body = read_body(body, limit).await?;
+    let mut headers = text_headers(&head.headers);
+    headers.append(&mut target.instructions);
+    let caller_ip = address.ip().to_string();
+    dispatch(Call { post, user, method: head.method, target, headers, body, caller_ip }).await
+}
+
+async fn dispatch(call: Call) -> Result<Response, Refusal> {
+    let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
+    match (&call.target.route.clone(), &call.method) {
+        (Route::Publish { destination }, method) if *method == post => publish::one(call, destination).await,
+        (Route::Batch, method) if *method == post => publish::batch(call).await,
+        (Route::Messages, method) if *method == delete => listing::cancel_many(call).await,
+        (Route::Message(id), method) if *method == get => listing::message(call, id).await,
+        (Route::Message(id), method) if *method == delete => listing::cancel(call, id).await,
+        (Route::DeadLetters, method) if *method == get => dead::list(call).await,
+        (Route::DeadLetters, method) if *method == delete => dead::delete_many(call).await,
+        (Route::DeadLetter(id), method) if *method == get => dead::get(call, id).await,
+        (Route::DeadLetter(id), method) if *method == delete => dead::delete(call, id).await,
+        (Route::Revive(id), method) if *method == post => dead::revive(call, id).await,
+        (Route::Keys, method) if *method == get => keys(&call),
+        (Route::Rotate, method) if *method == post => rotate(call).await,
+        (Route::Log(name), method) if *method == get => listing::log(call, name).await,
+        (Route::NotYet, _) => Err(Refusal::new(404, "this endpoint is not available here yet")),
+        (Route::Unknown, _) => Err(Refusal::new(404, "no such endpoint")),
+        _ => Err(Refusal::new(405, "method not allowed")),
+    }
+}
+
+fn keys(call: &Call) -> Result<Response, Refusal> {
+    let keys = call.post.users.keys(&call.user).ok_or_else(|| Refusal::new(404, "no keys"))?;
+    let (current, next) = (keys.current.expose_secret().to_owned(), keys.next.expose_secret().to_owned());
+    Ok(json(200, &Keys { current, next }))
+}
+
+/// The next key becomes the current one. On disk first: a key handed out must outlive a crash.
+async fn rotate(call: Call) -> Result<Response, Refusal> {
+    let _turn = call.post.rotating.lock().await;
+    let before = call.post.users.keys(&call.user).ok_or_else(|| Refusal::new(404, "no keys"))?;
+    let current = before.next.expose_secret().to_owned();
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    let next = format!("sig_{}", random.get(..28).unwrap_or_default());
+    let (user, stored) = (call.user.clone(), (current.clone(), next.clone()));
+    let write = call.post.disk.write(move |txn| super::ledger::rotate(txn, &user, &stored.0, &stored.1));
+    write.await.map_err(|error| trouble(&error))?;
+    let keys =
+        crate::services::qstash::signature::SigningKeys { current: current.clone().into(), next: next.clone().into() };
+    call.post.users.rotate(&call.user, keys);
+    Ok(json(200, &Keys { current, next }))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+fn text_headers(headers: &HeaderMap) -> Headers {
+    let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
+}
+
+async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
+    axum::body::to_bytes(body, limit).await.map_err(|error| {
+        let too_long = std::error::Error::source(&error)
+            .is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>);
+        if too_long {
+            Refusal::new(412, "quota maxMessageSize exceeded")
+        } else {
+            Refusal::new(400, "the body broke off")
+        }
+    })
+}
+
+/// The log failed: nothing was done, and asking again is right.
+fn trouble(error: &disk::Error) -> Refusal {
+    tracing::error!(%error, "A request failed on the log");
+    Refusal::new(500, "internal error")
+}
+
+fn json(status: u16, value: &impl Serialize) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    match serde_json::to_vec(value) {
+        Ok(body) => (status, [(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}

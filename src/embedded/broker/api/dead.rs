@@ -1,0 +1,96 @@
+//! Dead letters.
+
+use super::super::attempt::grouped;
+use super::super::filter::{Filter, place};
+use super::super::instructions::Refusal;
+use super::super::ledger::{self, pages};
+use super::super::message::{Dead, Millis};
+use super::super::post::now;
+use super::listing::{text_or_base64, view};
+use super::{Call, json, trouble};
+use crate::services::qstash::wire::{DeadLetter, DeadLetters, Deleted, Published};
+use axum::response::Response;
+use bytes::Bytes;
+use serde::Deserialize;
+
+pub async fn list(call: Call) -> Result<Response, Refusal> {
+    let filter = Filter::read(&call.target.query)?;
+    let user = call.user;
+    let read = call.post.disk.read(move |txn| {
+        let page = pages::dead_page(txn, &user, &filter)?;
+        let mut messages = Vec::new();
+        for (place, dead) in page.entries {
+            messages.push(letter(place, &dead, &pages::body(txn, &dead.record.id)?));
+        }
+        Ok(DeadLetters { messages, cursor: page.cursor })
+    });
+    Ok(json(200, &read.await.map_err(|error| trouble(&error))?))
+}
+
+pub async fn get(call: Call, id: &str) -> Result<Response, Refusal> {
+    let at = place(id).ok_or_else(|| missing(id))?;
+    let user = call.user;
+    let found = call.post.disk.read(move |txn| pages::dead(txn, &user, at)).await.map_err(|error| trouble(&error))?;
+    let (dead, body) = found.ok_or_else(|| missing(id))?;
+    Ok(json(200, &letter(at, &dead, &body)))
+}
+
+pub async fn delete(call: Call, id: &str) -> Result<Response, Refusal> {
+    let at = place(id).ok_or_else(|| missing(id))?;
+    let user = call.user;
+    let write = call.post.disk.write(move |txn| ledger::dead::delete_dead(txn, &user, &[at]));
+    match write.await.map_err(|error| trouble(&error))? {
+        0 => Err(missing(id)),
+        deleted => Ok(json(200, &Deleted { deleted, cursor: None })),
+    }
+}
+
+/// By ids in the body or by filters in the query, a page at a time.
+pub async fn delete_many(call: Call) -> Result<Response, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ids {
+        dlq_ids: Option<Vec<String>>,
+    }
+    let mut filter = Filter::read(&call.target.query)?;
+    if !call.body.is_empty() {
+        let ids: Ids = serde_json::from_slice(&call.body).map_err(|error| Refusal::new(400, error.to_string()))?;
+        filter = ids.dlq_ids.iter().fold(filter, |filter, ids| filter.ids(ids, true));
+    }
+    let (user, reader) = (call.user.clone(), call.user);
+    let page = call.post.disk.read(move |txn| pages::dead_page(txn, &reader, &filter)).await;
+    let page = page.map_err(|error| trouble(&error))?;
+    let places: Vec<_> = page.entries.into_iter().map(|(place, _)| place).collect();
+    let write = call.post.disk.write(move |txn| ledger::dead::delete_dead(txn, &user, &places));
+    let deleted = write.await.map_err(|error| trouble(&error))?;
+    Ok(json(200, &Deleted { deleted, cursor: page.cursor }))
+}
+
+pub async fn revive(call: Call, id: &str) -> Result<Response, Refusal> {
+    let at = place(id).ok_or_else(|| missing(id))?;
+    let user = call.user;
+    let write = call.post.disk.write(move |txn| ledger::dead::revive(txn, &user, at, now()));
+    let record = write.await.map_err(|error| trouble(&error))?.ok_or_else(|| missing(id))?;
+    call.post.schedule([&record]);
+    Ok(json(201, &Published { message_id: record.id, deduplicated: false }))
+}
+
+fn letter(place: (Millis, u64), dead: &Dead, body: &Bytes) -> DeadLetter {
+    let (answer, headers) = match (&dead.answer, &dead.error) {
+        (Some(answer), _) => (answer.body.clone(), grouped(&answer.headers)),
+        (None, error) => (Bytes::from(error.clone().unwrap_or_default()), grouped(&[])),
+    };
+    let (text, encoded) = text_or_base64(&answer);
+    DeadLetter {
+        dlq_id: format!("{}-{}", place.0, place.1),
+        message: view(&dead.record, body),
+        response_status: dead.answer.as_ref().map(|answer| answer.status.into()),
+        response_header: headers,
+        response_body: text,
+        response_body_base64: encoded,
+    }
+}
+
+fn missing(id: &str) -> Refusal {
+    Refusal::new(404, format!("message {id} not found in the dead letter queue"))
+}

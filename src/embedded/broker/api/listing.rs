@@ -1,0 +1,99 @@
+//! Live messages and the log.
+
+use super::super::attempt::grouped;
+use super::super::filter::Filter;
+use super::super::instructions::Refusal;
+use super::super::ledger::{self, pages};
+use super::super::message::Record;
+use super::super::post::now;
+use super::{Call, json, trouble};
+use crate::services::qstash::wire::{Cancelled, Message};
+use axum::response::Response;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde::Deserialize;
+
+pub async fn message(call: Call, id: &str) -> Result<Response, Refusal> {
+    let key = id.to_owned();
+    let found = call.post.disk.read(move |txn| pages::live(txn, &key)).await.map_err(|error| trouble(&error))?;
+    let (record, body) = found.filter(|(record, _)| record.spec.user == call.user).ok_or_else(|| missing(id))?;
+    Ok(json(200, &view(&record, &body)))
+}
+
+pub async fn cancel(call: Call, id: &str) -> Result<Response, Refusal> {
+    let (user, key) = (call.user, id.to_owned());
+    let write = call.post.disk.write(move |txn| ledger::cancel_one(txn, &user, &key, now()));
+    if !write.await.map_err(|error| trouble(&error))? {
+        return Err(missing(id));
+    }
+    call.post.forget(&[id.to_owned()]);
+    Ok(json(200, &Cancelled { cancelled: 1 }))
+}
+
+/// By ids in the body or by filters in the query; with neither, all.
+pub async fn cancel_many(call: Call) -> Result<Response, Refusal> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Ids {
+        message_ids: Option<Vec<String>>,
+    }
+    let mut filter = Filter::read(&call.target.query)?;
+    if !call.body.is_empty() {
+        let ids: Ids = serde_json::from_slice(&call.body).map_err(|error| Refusal::new(400, error.to_string()))?;
+        filter = ids.message_ids.iter().fold(filter, |filter, ids| filter.ids(ids, false));
+    }
+    let user = call.user;
+    let write = call.post.disk.write(move |txn| ledger::cancel(txn, &user, &filter, now()));
+    let ids = write.await.map_err(|error| trouble(&error))?;
+    call.post.forget(&ids);
+    Ok(json(200, &Cancelled { cancelled: ids.len() as u64 }))
+}
+
+/// The log under either of its names.
+pub async fn log(call: Call, name: &str) -> Result<Response, Refusal> {
+    let filter = Filter::read(&call.target.query)?;
+    let user = call.user;
+    let page = call.post.disk.read(move |txn| pages::event_page(txn, &user, &filter)).await;
+    let page = page.map_err(|error| trouble(&error))?;
+    let events: Vec<_> = page.entries.into_iter().map(|(_, event)| event).collect();
+    let mut answer = serde_json::json!({ name: events });
+    if let (Some(cursor), Some(object)) = (page.cursor, answer.as_object_mut()) {
+        object.insert("cursor".to_owned(), cursor.into());
+    }
+    Ok(json(200, &answer))
+}
+
+/// A message as the API shows it: text where the body is text.
+pub fn view(record: &Record, body: &Bytes) -> Message {
+    let (text, encoded) = text_or_base64(body);
+    let spec = &record.spec;
+    Message {
+        message_id: record.id.clone(),
+        url: spec.destination.clone(),
+        method: Some(spec.method.clone()),
+        header: grouped(&spec.headers),
+        body: text,
+        body_base64: encoded,
+        max_retries: Some(spec.retries.into()),
+        retry_delay_expression: spec.retry_delay.clone(),
+        not_before: Some(record.not_before),
+        created_at: Some(record.created_at),
+        callback: spec.callback.as_ref().map(|to| to.url.clone()),
+        failure_callback: spec.failure_callback.as_ref().map(|to| to.url.clone()),
+        label: spec.labels.first().cloned(),
+        labels: spec.labels.clone(),
+        caller_ip: spec.caller_ip.clone(),
+    }
+}
+
+pub fn text_or_base64(body: &[u8]) -> (Option<String>, Option<String>) {
+    match std::str::from_utf8(body) {
+        Ok(text) => (Some(text.to_owned()), None),
+        Err(_) => (None, Some(STANDARD.encode(body))),
+    }
+}
+
+fn missing(id: &str) -> Refusal {
+    Refusal::new(404, format!("message {id} not found"))
+}

@@ -1,0 +1,117 @@
+//! One attempt: sign, push, read the answer. It follows no redirect and uses no proxy, reads only the beginning of an
+//! answer, and always ends by the message's own timeout.
+
+use super::message::{Answer, Headers, Millis, Outcome, Record};
+use crate::services::qstash::signature::{SigningKeys, sign};
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, Response};
+use std::time::Duration;
+
+/// What is kept of an answer; the rest is not read.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// What deliveries say in `upstash-region`.
+const REGION: &str = "EU-CENTRAL-1";
+
+/// The one client all deliveries share.
+#[derive(Clone)]
+pub struct Courier {
+    http: reqwest::Client,
+    timeout_max: Duration,
+}
+
+impl Courier {
+    pub fn new(timeout_max: Duration) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .user_agent("Upstash-QStash")
+            .build()?;
+        Ok(Self { http, timeout_max })
+    }
+
+    /// `now` goes into the signature.
+    pub async fn push(&self, record: &Record, body: &Bytes, keys: &SigningKeys, now: Millis) -> Outcome {
+        let timeout = record.spec.timeout_s.map_or(self.timeout_max, Duration::from_secs).min(self.timeout_max);
+        match tokio::time::timeout(timeout, self.exchange(record, body, keys, now)).await {
+            Ok(Ok(answer)) => Outcome::Answered(answer),
+            Ok(Err(error)) => Outcome::Failed(causes(&error.without_url())),
+            Err(_) => Outcome::Failed(format!("no answer within {} s", timeout.as_secs())),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        record: &Record,
+        body: &Bytes,
+        keys: &SigningKeys,
+        now: Millis,
+    ) -> Result<Answer, reqwest::Error> {
+        let method = Method::from_bytes(record.spec.method.as_bytes()).unwrap_or(Method::POST);
+        let mut headers = delivered(&record.spec.headers);
+        let token = sign(&keys.current, &record.spec.destination, body, now.div_euclid(1_000), &jti());
+        let own = [
+            ("upstash-message-id", record.id.clone()),
+            ("upstash-retried", record.retried.to_string()),
+            ("upstash-region", REGION.to_owned()),
+            ("upstash-caller-ip", record.spec.caller_ip.clone().unwrap_or_default()),
+            ("upstash-signature", token),
+        ];
+        for (name, value) in own {
+            if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(&value)) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+        headers.remove("user-agent");
+        let request = self.http.request(method, record.spec.destination.as_str()).headers(headers);
+        let request = if body.is_empty() { request } else { request.body(body.clone()) };
+        answer(request.send().await?).await
+    }
+}
+
+/// A forwarded header that HTTP cannot carry is left out: refusing it now would only fail the message for ever.
+fn delivered(headers: &Headers) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value.as_bytes())) {
+            map.append(name, value);
+        }
+    }
+    map
+}
+
+async fn answer(response: Response) -> Result<Answer, reqwest::Error> {
+    let status = response.status().as_u16();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+    let mut body = BytesMut::new();
+    let mut chunks = response.bytes_stream();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        let room = ANSWER_BYTES_MAX - body.len();
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if body.len() >= ANSWER_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(Answer { status, headers, body: body.freeze() })
+}
+
+/// As long as the service's own.
+fn jti() -> String {
+    let random = uuid::Uuid::new_v4().simple().to_string();
+    format!("jwt_{}", random.get(..28).unwrap_or_default())
+}
+
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

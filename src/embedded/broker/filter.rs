@@ -1,0 +1,149 @@
+//! Filters of the listing and bulk endpoints: all fields must hold, and of one field (repeated or comma separated) any of
+//! its values; dates are unix milliseconds.
+
+use super::instructions::Refusal;
+use super::message::{Headers, Millis, Record};
+
+/// The largest page.
+const PAGE_MAX: usize = 100;
+
+/// What a filter may ask of an object; what an object does not have matches no value.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Traits<'a> {
+    pub message_id: &'a str,
+    pub dlq_id: Option<&'a str>,
+    pub url: &'a str,
+    pub labels: &'a [String],
+    pub caller_ip: Option<&'a str>,
+    pub state: Option<&'a str>,
+    pub status: Option<u16>,
+    pub time: Millis,
+}
+
+impl<'a> Traits<'a> {
+    pub fn of(record: &'a Record) -> Self {
+        Self {
+            message_id: &record.id,
+            url: &record.spec.destination,
+            labels: &record.spec.labels,
+            caller_ip: record.spec.caller_ip.as_deref(),
+            time: record.created_at,
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    MessageId,
+    DlqId,
+    Url,
+    Label,
+    CallerIp,
+    State,
+    Status,
+    /// Of objects this broker does not have yet (groups, schedules, queues, flow control): matches nothing.
+    Absent,
+}
+
+/// A filter and the page wanted of what it lets through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    wanted: Vec<(Field, Vec<String>)>,
+    from: Option<Millis>,
+    to: Option<Millis>,
+    pub earliest_first: bool,
+    /// After which `<time>-<number>` the page begins.
+    pub cursor: Option<(Millis, u64)>,
+    pub count: Option<usize>,
+}
+
+impl Filter {
+    pub fn read(query: &Headers) -> Result<Self, Refusal> {
+        let mut filter = Self::default();
+        for (name, value) in query {
+            let field = match name.as_str() {
+                "messageId" | "messageIds" => Field::MessageId,
+                "dlqId" | "dlqIds" => Field::DlqId,
+                "url" => Field::Url,
+                "label" => Field::Label,
+                "callerIp" | "callerIP" => Field::CallerIp,
+                "state" => Field::State,
+                "responseStatus" => Field::Status,
+                "topicName" | "scheduleId" | "queueName" | "flowControlKey" => Field::Absent,
+                _ => {
+                    filter.read_page(name, value)?;
+                    continue;
+                }
+            };
+            filter.want(field, value);
+        }
+        Ok(filter)
+    }
+
+    /// Only these objects.
+    #[must_use]
+    pub fn ids(mut self, ids: &[String], dead: bool) -> Self {
+        let field = if dead { Field::DlqId } else { Field::MessageId };
+        self.wanted.push((field, ids.to_vec()));
+        self
+    }
+
+    fn read_page(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+        let bad = || Refusal::new(400, format!("invalid {name}"));
+        match name {
+            "fromDate" => self.from = Some(value.parse().map_err(|_| bad())?),
+            "toDate" => self.to = Some(value.parse().map_err(|_| bad())?),
+            "order" => self.earliest_first = value.eq_ignore_ascii_case("earliestFirst"),
+            "cursor" if value.is_empty() => {}
+            "cursor" => self.cursor = Some(place(value).ok_or_else(bad)?),
+            "count" => self.count = Some(value.parse::<usize>().map_err(|_| bad())?.max(1)),
+            _ => return Err(Refusal::new(400, format!("unknown parameter {name}"))),
+        }
+        Ok(())
+    }
+
+    fn want(&mut self, field: Field, value: &str) {
+        // A URL may contain a comma; the other values may not.
+        let values: Vec<String> =
+            if field == Field::Url { vec![value.to_owned()] } else { value.split(',').map(str::to_owned).collect() };
+        match self.wanted.iter_mut().find(|(known, _)| *known == field) {
+            Some((_, known)) => known.extend(values),
+            None => self.wanted.push((field, values)),
+        }
+    }
+
+    /// How many entries a page has at most.
+    pub fn page_size(&self) -> usize {
+        self.count.unwrap_or(PAGE_MAX).min(PAGE_MAX)
+    }
+
+    pub fn matches(&self, traits: &Traits<'_>) -> bool {
+        self.from.is_none_or(|from| traits.time >= from)
+            && self.to.is_none_or(|to| traits.time <= to)
+            && self.wanted.iter().all(|(field, values)| values.iter().any(|value| field.has(traits, value)))
+    }
+}
+
+impl Field {
+    fn has(self, traits: &Traits<'_>, value: &str) -> bool {
+        match self {
+            Self::MessageId => traits.message_id == value,
+            Self::DlqId => traits.dlq_id == Some(value),
+            Self::Url => traits.url == value,
+            Self::Label => traits.labels.iter().any(|label| label == value),
+            Self::CallerIp => traits.caller_ip == Some(value),
+            Self::State => traits.state.is_some_and(|state| {
+                state == value || (value == "IN_PROGRESS" && matches!(state, "ACTIVE" | "RETRY" | "ERROR"))
+            }),
+            Self::Status => traits.status.is_some_and(|status| status.to_string() == value),
+            Self::Absent => false,
+        }
+    }
+}
+
+/// Reads `<time>-<number>`, the form of cursors and of dead letters' ids.
+pub fn place(text: &str) -> Option<(Millis, u64)> {
+    let (time, number) = text.split_once('-')?;
+    Some((time.parse().ok()?, number.parse().ok()?))
+}
