@@ -1,7 +1,10 @@
 //! The integration tests: one binary, real HTTP on loopback, a real Redis, real MP4s.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop, wherever it is")]
+
 mod broker;
 mod cutter;
 mod klap;
 mod signature;
 mod store;
 mod supabase;
+mod support;

@@ -1,1 +1,63 @@
-//! store
+//! The stores: one conformance suite for both, a random run that compares them, and what each has to itself.
+
+mod differential;
+mod proxy;
+#[cfg(feature = "local")]
+mod redb_only;
+mod redis_only;
+mod suite;
+mod suite_time;
+mod writes;
+
+use crate::support::redis::Server;
+use cliprelay::store::redis::{Options, RedisStore};
+
+/// Every test of the suite, against both stores.
+macro_rules! conformance {
+    ($($module:ident :: $test:ident),* $(,)?) => {
+        mod on_redis {
+            $(#[tokio::test]
+            async fn $test() {
+                let server = super::Server::start();
+                super::$module::$test(std::sync::Arc::new(super::connect(&server))).await;
+            })*
+        }
+
+        #[cfg(feature = "local")]
+        mod on_redb {
+            $(#[tokio::test]
+            async fn $test() {
+                let folder = tempfile::tempdir().unwrap();
+                let store = cliprelay::store::redb::RedbStore::open(folder.path().join("store")).unwrap();
+                super::$module::$test(std::sync::Arc::new(store)).await;
+            })*
+        }
+    };
+}
+
+conformance!(
+    suite::a_record_is_created_read_and_raised,
+    suite::bodies_are_opaque,
+    suite::the_answers_come_in_their_order,
+    suite::a_refused_commit_changes_nothing,
+    suite::the_last_eight_operations_are_replayed,
+    suite::a_pointer_is_swapped_only_from_what_it_holds,
+    suite::of_many_claims_of_a_pointer_one_wins,
+    suite::of_many_commits_on_a_version_one_is_applied,
+    suite::a_key_remembers_the_first_reply,
+    suite::due_jobs_come_earliest_first,
+    suite::a_commit_can_peek_at_due_jobs,
+    suite::deleting_takes_the_record_and_its_due_entry,
+    suite_time::a_final_commit_ends_everything_of_the_job,
+    suite_time::a_later_commit_lifts_the_expiry,
+    suite_time::putting_back_a_forgotten_job_removes_its_tombstone,
+    suite_time::a_pointer_held_by_another_is_not_released,
+    suite_time::a_reply_is_forgotten_after_its_time,
+    suite_time::a_counter_starts_anew_after_its_window,
+    suite_time::time_is_told_and_does_not_go_back,
+    suite_time::ping_and_opening_answer,
+);
+
+fn connect(server: &Server) -> RedisStore {
+    RedisStore::connect(&Options::new(server.url(), "test:")).unwrap()
+}

@@ -22,8 +22,13 @@ const NOTHING_CHANGED: [&str; 14] = [
     "WRONGPASS",
 ];
 /// The same, from servers that have no code of their own for it.
-const NOTHING_CHANGED_IN_WORDS: [&str; 3] =
-    ["max number of clients", "max concurrent connections", "max daily request limit"];
+const NOTHING_CHANGED_IN_WORDS: [&str; 5] = [
+    "max concurrent connections",
+    "max daily request limit",
+    "max number of clients",
+    "script shebang",
+    "unauthenticated",
+];
 
 #[derive(Debug, Clone)]
 pub(super) enum Failure {

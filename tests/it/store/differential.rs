@@ -1,0 +1,149 @@
+//! Thousands of random verbs given to both stores: the answers must be the same, whatever the order.
+
+#![cfg(feature = "local")]
+
+use super::connect;
+use super::writes::{HOUR, create, ending, id, memory, pointer, release, remember, swap};
+use crate::support::redis::Server;
+use bytes::Bytes;
+use cliprelay::job::id::JobId;
+use cliprelay::store::redb::RedbStore;
+use cliprelay::store::{Commit, Committed, DueAt, Expected, PointerWrite, Store};
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+const SEEDS: [u64; 4] = [1, 7, 1_000_003, 0x5eed];
+const VERBS_PER_SEED: usize = 1500;
+
+#[tokio::test]
+async fn both_stores_answer_alike() {
+    let server = Server::start();
+    let redis = connect(&server);
+    let mut told = BTreeMap::new();
+    for seed in SEEDS {
+        let redb = RedbStore::in_memory().unwrap();
+        redis::cmd("FLUSHALL").exec(&mut server.connection()).unwrap();
+        let mut random = Random(seed);
+        let mut versions = BTreeMap::new();
+        for step in 0..VERBS_PER_SEED {
+            let verb = random.verb(step, &versions);
+            let (one, other) = (verb.ask(&redis).await, verb.ask(&redb).await);
+            assert_eq!(one, other, "seed {seed}, step {step}: {verb:?}");
+            if let Verb::Commit(commit) = &verb {
+                let version = redb.get(&commit.id).await.unwrap().record.map_or(0, |record| record.version);
+                versions.insert(commit.id.clone(), version);
+            }
+            *told.entry(one.split([' ', '(']).next().unwrap().to_owned()).or_insert(0) += 1;
+        }
+    }
+    // A run in which some answer hardly occurs compares nothing.
+    for answer in ["Replayed", "Remembered", "Missing", "Conflict", "PointerTaken", "Applied"] {
+        assert!(told.get(answer).is_some_and(|times| *times > 20), "too few {answer}: {told:?}");
+    }
+}
+
+#[derive(Debug)]
+enum Verb {
+    Commit(Box<Commit>),
+    Get(String),
+    Pointer(String),
+    Recall(String),
+    Tombstone(String),
+    Due(usize),
+    Delete(String),
+    Count(String),
+}
+
+impl Verb {
+    /// The answer in words, without the time, which differs.
+    async fn ask(&self, store: &dyn Store) -> String {
+        fn words<T: Debug, E: Debug>(name: &str, answer: Result<T, E>) -> String {
+            format!("{name} {:?}", answer.unwrap_or_else(|error| panic!("{name}: {error:?}")))
+        }
+        match self {
+            Self::Commit(commit) => match store.commit(commit).await.unwrap() {
+                Committed::Applied { version, now, due } => format!("Applied {version} {} {due:?}", now.is_some()),
+                other => format!("{other:?}"),
+            },
+            Self::Get(name) => words("get", store.get(&id(name)).await.map(|read| read.record)),
+            Self::Pointer(name) => words("pointer", store.pointer(&pointer(name)).await),
+            Self::Recall(name) => words("recall", store.recall(&memory(name)).await),
+            Self::Tombstone(name) => words("tombstone", store.tombstone(&id(name)).await),
+            Self::Due(limit) => words("due", store.due(*limit).await.map(|due| due.jobs)),
+            Self::Delete(name) => words("delete", store.delete(&id(name)).await),
+            Self::Count(name) => words("count", store.count(name, HOUR).await),
+        }
+    }
+}
+
+/// splitmix64: the same seed, the same verbs, on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    fn name(&mut self, among: u64) -> String {
+        self.below(among).to_string()
+    }
+
+    fn verb(&mut self, step: usize, versions: &BTreeMap<JobId, u64>) -> Verb {
+        match self.below(20) {
+            0 => Verb::Get(self.name(4)),
+            1 => Verb::Pointer(self.name(2)),
+            2 => Verb::Recall(self.name(60)),
+            3 => Verb::Tombstone(self.name(4)),
+            4 => Verb::Due(usize::try_from(self.below(5)).unwrap()),
+            5 => Verb::Delete(self.name(4)),
+            6 => Verb::Count(self.name(2)),
+            _ => Verb::Commit(Box::new(self.commit(step, versions))),
+        }
+    }
+
+    /// Mostly on the version there is, else hardly any would be applied.
+    fn commit(&mut self, step: usize, versions: &BTreeMap<JobId, u64>) -> Commit {
+        let name = self.name(4);
+        let back = usize::try_from(self.below(40)).unwrap();
+        // Now and then an operation of a while ago, which may be kept still or not.
+        let op = if self.below(6) == 0 { step.saturating_sub(back) } else { step };
+        let body = vec![u8::try_from(self.below(256)).unwrap(); usize::try_from(self.below(40)).unwrap()];
+        Commit {
+            expected: match (self.below(8), versions.get(&id(&name)).copied().unwrap_or(0)) {
+                (0, _) | (2.., 0) => Expected::Absent,
+                (1, version) => Expected::Version(version + 1),
+                (_, version) => Expected::Version(version),
+            },
+            body: Bytes::from(body),
+            due: self.due(),
+            expiry: (self.below(5) == 0).then(|| ending(HOUR, HOUR, 3)),
+            pointer: self.pointer(),
+            remember: (self.below(5) == 0).then(|| remember(&self.name(60), &name, HOUR)),
+            peek_due: usize::try_from(self.below(4)).unwrap(),
+            ..create(&name, &op.to_string())
+        }
+    }
+
+    fn due(&mut self) -> DueAt {
+        match self.below(5) {
+            0 => DueAt::Never,
+            1 => DueAt::At(self.below(6)),
+            2 => DueAt::At(4_000_000_000_000 + self.below(6)),
+            _ => DueAt::Keep,
+        }
+    }
+
+    fn pointer(&mut self) -> PointerWrite {
+        let (key, value, to) = (self.name(2), self.name(3), self.name(3));
+        match self.below(8) {
+            0 => swap(&key, None, &to),
+            1 | 2 => swap(&key, Some(&value), &to),
+            3 => release(&key, &value),
+            _ => PointerWrite::Keep,
+        }
+    }
+}

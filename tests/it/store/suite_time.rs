@@ -1,0 +1,100 @@
+//! What both stores must do as time passes. A test waits for something that has gone, never for a span of time.
+
+use super::writes::{
+    HOUR, applied, create, ending, id, memory, pointer, record, release, remember, swap, until, update,
+};
+use bytes::Bytes;
+use cliprelay::store::{Commit, Committed, DueAt, Store};
+use std::sync::Arc;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_millis(150);
+
+pub async fn a_final_commit_ends_everything_of_the_job(store: Arc<dyn Store>) {
+    applied(&*store, Commit { pointer: swap("p", None, "a"), due: DueAt::At(1), ..create("a", "a1") }).await;
+    let last = Commit {
+        due: DueAt::Never,
+        expiry: Some(ending(SOON, HOUR, 4)),
+        pointer: release("p", "a"),
+        ..update("a", 1, "a2")
+    };
+    applied(&*store, last).await;
+    assert_eq!(store.tombstone(&id("a")).await.unwrap(), Some(4));
+    until("the record goes", || async { store.get(&id("a")).await.unwrap().record.is_none() }).await;
+    until("its pointer goes", || async { store.pointer(&pointer("p")).await.unwrap().is_none() }).await;
+    assert_eq!(store.tombstone(&id("a")).await.unwrap(), Some(4));
+    assert_eq!(store.commit(&update("a", 2, "a3")).await.unwrap(), Committed::Missing);
+
+    applied(&*store, Commit { expiry: Some(ending(HOUR, SOON, 1)), ..create("b", "b1") }).await;
+    until("a tombstone goes", || async { store.tombstone(&id("b")).await.unwrap().is_none() }).await;
+    assert_eq!(store.get(&id("b")).await.unwrap().record, Some(record(1, "b1")));
+}
+
+pub async fn a_later_commit_lifts_the_expiry(store: Arc<dyn Store>) {
+    applied(&*store, Commit { pointer: swap("p", None, "a"), ..create("a", "a1") }).await;
+    let last = Commit { expiry: Some(ending(SOON, HOUR, 1)), pointer: release("p", "a"), ..update("a", 1, "a2") };
+    applied(&*store, last).await;
+    let again = Commit { pointer: swap("p", Some("a"), "a"), ..update("a", 2, "a3") };
+    assert_eq!(applied(&*store, again).await, 3);
+    assert_eq!(store.tombstone(&id("a")).await.unwrap(), None);
+
+    // Ended later, with the same span: when it has gone, the first would have.
+    applied(&*store, Commit { expiry: Some(ending(SOON, HOUR, 1)), ..create("mark", "m1") }).await;
+    until("the mark goes", || async { store.get(&id("mark")).await.unwrap().record.is_none() }).await;
+    assert_eq!(store.get(&id("a")).await.unwrap().record, Some(record(3, "a3")));
+    assert_eq!(store.pointer(&pointer("p")).await.unwrap().as_deref(), Some("a"));
+}
+
+pub async fn putting_back_a_forgotten_job_removes_its_tombstone(store: Arc<dyn Store>) {
+    applied(&*store, Commit { expiry: Some(ending(HOUR, HOUR, 1)), ..create("a", "a1") }).await;
+    store.delete(&id("a")).await.unwrap();
+    assert_eq!(store.tombstone(&id("a")).await.unwrap(), Some(1));
+    applied(&*store, create("a", "a2")).await;
+    assert_eq!(store.tombstone(&id("a")).await.unwrap(), None);
+}
+
+pub async fn a_pointer_held_by_another_is_not_released(store: Arc<dyn Store>) {
+    applied(&*store, Commit { pointer: swap("p", None, "b"), ..create("b", "b1") }).await;
+    let last = Commit { expiry: Some(ending(SOON, HOUR, 1)), pointer: release("p", "a"), ..create("a", "a1") };
+    applied(&*store, last).await;
+    until("the record goes", || async { store.get(&id("a")).await.unwrap().record.is_none() }).await;
+    assert_eq!(store.pointer(&pointer("p")).await.unwrap().as_deref(), Some("b"));
+}
+
+pub async fn a_reply_is_forgotten_after_its_time(store: Arc<dyn Store>) {
+    applied(&*store, Commit { remember: Some(remember("k", "first", SOON)), ..create("a", "a1") }).await;
+    until("the reply goes", || async { store.recall(&memory("k")).await.unwrap().is_none() }).await;
+    applied(&*store, Commit { remember: Some(remember("k", "second", HOUR)), ..create("b", "b1") }).await;
+    assert_eq!(store.recall(&memory("k")).await.unwrap(), Some(Bytes::from("second")));
+}
+
+pub async fn a_counter_starts_anew_after_its_window(store: Arc<dyn Store>) {
+    for expected in 1..=3 {
+        assert_eq!(store.count("ann", HOUR).await.unwrap(), expected);
+    }
+    assert_eq!(store.count("bob", HOUR).await.unwrap(), 1);
+    // Counting on must not stretch the window: else this one would never end.
+    until("the counter starts anew", || async { store.count("short", SOON).await.unwrap() == 1 }).await;
+    until("the counter counts", || async { store.count("short", SOON).await.unwrap() == 3 }).await;
+    until("the counter starts anew", || async { store.count("short", SOON).await.unwrap() == 1 }).await;
+}
+
+pub async fn time_is_told_and_does_not_go_back(store: Arc<dyn Store>) {
+    let mut before = 0;
+    for round in 0..5 {
+        let read = store.get(&id("a")).await.unwrap().now;
+        let due = store.due(1).await.unwrap().now;
+        let created = store.commit(&create(&format!("a{round}"), "op1")).await.unwrap();
+        let Committed::Applied { now: Some(created), .. } = created else { panic!("{created:?} tells no time") };
+        assert!(before <= read && read <= due && due <= created, "{before} {read} {due} {created}");
+        before = created;
+    }
+    // Neither seconds nor microseconds: some time in this century.
+    assert!((1_500_000_000_000..4_200_000_000_000).contains(&before), "{before}");
+}
+
+pub async fn ping_and_opening_answer(store: Arc<dyn Store>) {
+    store.ping().await.unwrap();
+    assert!(!store.opening().is_empty());
+    assert_eq!(store.opening(), store.opening());
+}

@@ -1,0 +1,81 @@
+//! Commits in few words: a default one, and what differs.
+
+use bytes::Bytes;
+use cliprelay::job::id::{JobId, OpId, Owner, ProjectId};
+use cliprelay::store::{
+    Commit, Committed, DueAt, Expected, Expiry, MemoryKey, PointerKey, PointerWrite, Record, Remember, Store, keys,
+};
+use std::future::Future;
+use std::time::Duration;
+
+pub const HOUR: Duration = Duration::from_hours(1);
+/// Longer than anything here takes; shorter than a stuck test may hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub fn id(name: &str) -> JobId {
+    JobId::new(format!("job_{name}"))
+}
+
+pub fn pointer(project: &str) -> PointerKey {
+    keys::pointer(&Owner::new("ann"), &ProjectId::new(project))
+}
+
+pub fn memory(key: &str) -> MemoryKey {
+    keys::memory(&Owner::new("ann"), key)
+}
+
+pub fn create(name: &str, op: &str) -> Commit {
+    Commit {
+        id: id(name),
+        op: OpId::new(op),
+        expected: Expected::Absent,
+        body: Bytes::from(format!("by {op}")),
+        due: DueAt::Keep,
+        expiry: None,
+        pointer: PointerWrite::Keep,
+        remember: None,
+        peek_due: 0,
+    }
+}
+
+pub fn update(name: &str, version: u64, op: &str) -> Commit {
+    Commit { expected: Expected::Version(version), ..create(name, op) }
+}
+
+pub fn swap(project: &str, from: Option<&str>, to: &str) -> PointerWrite {
+    PointerWrite::Swap { key: pointer(project), from: from.map(str::to_owned), to: to.to_owned() }
+}
+
+pub fn release(project: &str, value: &str) -> PointerWrite {
+    PointerWrite::Release { key: pointer(project), value: value.to_owned() }
+}
+
+pub fn remember(key: &str, reply: &str, ttl: Duration) -> Remember {
+    Remember { key: memory(key), reply: Bytes::from(reply.to_owned()), ttl }
+}
+
+pub fn ending(record: Duration, tombstone: Duration, epoch: u32) -> Expiry {
+    Expiry { record, tombstone, epoch }
+}
+
+pub fn record(version: u64, op: &str) -> Record {
+    Record { version, body: Bytes::from(format!("by {op}")) }
+}
+
+/// Commits what must be applied; the new version.
+pub async fn applied(store: &dyn Store, commit: Commit) -> u64 {
+    match store.commit(&commit).await.unwrap() {
+        Committed::Applied { version, .. } => version,
+        other => panic!("{commit:?} was answered {other:?}"),
+    }
+}
+
+/// Waits until `condition` holds.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
+    let patiently = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, patiently).await.unwrap_or_else(|_| panic!("never happened: {what}"));
+}

@@ -1,0 +1,2 @@
+//! What several test modules stand on.
+pub mod redis;
