@@ -80,12 +80,12 @@ pub enum Error {
 }
 
 /// A running broker. Dropping it stops it without waiting.
-#[derive(Debug)]
 pub struct Broker {
     pub address: SocketAddr,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     closed: Option<Closed>,
+    post: Arc<Post>,
 }
 
 /// Opens the data, takes up what was left, and serves. A rustls provider must be installed.
@@ -106,12 +106,19 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
     let post = Post::open(disk, users, quota, courier, Queue::new(IN_FLIGHT)).await;
     let post = Arc::new(post.map_err(|error| Error::Log(error.to_string()))?);
     let stop = CancellationToken::new();
-    let tasks =
-        vec![tokio::spawn(post.clone().run(stop.clone())), tokio::spawn(serve(options.listener, post, stop.clone()))];
-    Ok(Broker { address, stop, tasks, closed: Some(closed) })
+    let tasks = vec![
+        tokio::spawn(post.clone().run(stop.clone())),
+        tokio::spawn(serve(options.listener, post.clone(), stop.clone())),
+    ];
+    Ok(Broker { address, stop, tasks, closed: Some(closed), post })
 }
 
 impl Broker {
+    /// The keys a user's messages are signed with now: those given, or those of the last rotation.
+    pub fn keys(&self, user: &str) -> Option<SigningKeys> {
+        self.post.users.keys(user)
+    }
+
     /// Ends in order: no new requests, those under way are answered, attempts under way are left to the next start, which
     /// may follow at once.
     pub async fn stop(mut self) {

@@ -1,6 +1,11 @@
 //! The composition root: from a decided configuration to a running service. The only place that knows which store and
 //! whose addresses; everything below is handed what it needs.
 
+#[cfg(feature = "local")]
+pub mod local;
+#[cfg(feature = "local")]
+pub mod sandbox;
+
 use crate::config::{Config, StoreConfig};
 use crate::flow::{Engine, Settings};
 use crate::http::{self, Authenticator, Http, Pushes};

@@ -1,0 +1,114 @@
+//! The whole system on this machine: the service with its embedded store, the broker, the stand-ins. The service is
+//! configured through the same variables as anywhere else; only their values are local.
+
+use super::sandbox::{self, Sandbox};
+use super::{Service, start as start_service};
+use crate::config::{Config, Logs};
+use crate::embedded::broker::{self, Account, Broker, DEV_USERS, Data};
+use anyhow::{Context, Result};
+use secrecy::ExposeSecret;
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use tokio::net::TcpListener;
+
+/// Opens the operator's routes on this machine.
+pub const OPERATOR_SECRET: &str = "cliprelay-dev";
+/// What the retries of a message may be at most, as with the vendor's local server.
+pub const RETRIES_MAX: u32 = 5;
+
+/// Where the parts listen and rest.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub host: IpAddr,
+    /// 0 takes a free port.
+    pub port: u16,
+    pub broker_port: u16,
+    pub sandbox_port: u16,
+    pub data: PathBuf,
+}
+
+/// All of it, up.
+pub struct Local {
+    pub service: Service,
+    pub broker: Broker,
+    pub sandbox: Sandbox,
+}
+
+/// Starts all parts. `get` is the environment, whose settings win where they are no addresses of ours.
+pub async fn start(options: &Options, get: &dyn Fn(&str) -> Option<String>) -> Result<Local> {
+    std::fs::create_dir_all(&options.data)
+        .with_context(|| format!("cannot use the folder {}", options.data.display()))?;
+    let listener = bind(options.host, options.port, "--port").await?;
+    let broker_listener = bind(IpAddr::from([127, 0, 0, 1]), options.broker_port, "--broker-port").await?;
+    let sandbox_listener = bind(IpAddr::from([127, 0, 0, 1]), options.sandbox_port, "--sandbox-port").await?;
+    let sandbox = sandbox::start(sandbox_listener, &options.data.join("sandbox")).await?;
+    let broker = broker::start(broker::Options {
+        listener: broker_listener,
+        data: Data::Dir(options.data.join("broker")),
+        account: Account::Dev,
+        max_retries: RETRIES_MAX,
+    })
+    .await?;
+    let own = environment(&sandbox, &broker, listener.local_addr()?, get);
+    let pace = ["POLL_DELAY_MIN", "POLL_DELAY_MAX"];
+    let lookup = |name: &str| match own.get(name) {
+        Some(value) if !pace.contains(&name) => Some(value.clone()),
+        value => get(name).or_else(|| value.cloned()),
+    };
+    let config = Config::read(&lookup, Some(options.data.join("jobs.redb")))?;
+    let service = start_service(config, listener).await?;
+    Ok(Local { service, broker, sandbox })
+}
+
+fn environment(
+    sandbox: &Sandbox,
+    broker: &Broker,
+    address: SocketAddr,
+    get: &dyn Fn(&str) -> Option<String>,
+) -> HashMap<&'static str, String> {
+    let mut own: HashMap<_, _> = sandbox.environment().into_iter().collect();
+    let reachable = if address.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { address.ip() };
+    own.insert("PUBLIC_URL", format!("http://{}", SocketAddr::new(reachable, address.port())));
+    own.insert("HOST", address.ip().to_string());
+    own.insert("PORT", address.port().to_string());
+    own.insert("QSTASH_URL", format!("http://{}", broker.address));
+    own.insert("QSTASH_TOKEN", DEV_USERS[0].token.to_owned());
+    if let Some(keys) = broker.keys(DEV_USERS[0].name) {
+        own.insert("QSTASH_CURRENT_SIGNING_KEY", keys.current.expose_secret().to_owned());
+        own.insert("QSTASH_NEXT_SIGNING_KEY", keys.next.expose_secret().to_owned());
+    }
+    own.insert("AUTH", get("AUTH").unwrap_or_else(|| "none".to_owned()));
+    own.insert("WORKER_SECRET", get("WORKER_SECRET").unwrap_or_else(|| OPERATOR_SECRET.to_owned()));
+    if let Some(more) = get("ALLOW_PRIVATE_ADDRESSES")
+        && let Some(list) = own.get_mut("ALLOW_PRIVATE_ADDRESSES")
+    {
+        *list = format!("{list},{more}");
+    }
+    own
+}
+
+/// A listener, or a clear word on which setting would help.
+pub async fn bind(host: IpAddr, port: u16, flag: &str) -> Result<TcpListener> {
+    TcpListener::bind((host, port))
+        .await
+        .with_context(|| format!("cannot listen on {host}:{port}; choose another port with {flag}"))
+}
+
+impl Local {
+    /// In the order in which they depend on each other.
+    pub async fn stop(self) {
+        self.service.stop().await;
+        self.broker.stop().await;
+        self.sandbox.stop().await;
+    }
+}
+
+/// How a local system logs: as asked, otherwise at `level`.
+pub fn logs(get: &dyn Fn(&str) -> Option<String>, level: &str) -> Logs {
+    let mut logs = Logs::read(get);
+    if get("RUST_LOG").is_none() {
+        level.clone_into(&mut logs.filter);
+    }
+    logs
+}

@@ -1,0 +1,73 @@
+//! The stand-ins for Klap and Supabase on one listener, with a video to try them on.
+
+use crate::embedded::{klap, supabase};
+use anyhow::{Context, Result};
+use axum::Router;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// The video that comes with the program, so that a first try needs nothing else.
+const SAMPLE: &[u8] = include_bytes!("../../fixtures/sample.mp4");
+const SAMPLE_NAME: &str = "sample.mp4";
+
+/// The keys it answers to: any will do, these are the ones it tells.
+pub const KLAP_KEY: &str = "kak_sandbox";
+pub const SUPABASE_KEY: &str = "sb_secret_sandbox";
+
+/// The stand-ins, up.
+pub struct Sandbox {
+    pub address: SocketAddr,
+    /// The sample's address.
+    pub sample: Url,
+    pub klap: Arc<klap::Klap>,
+    pub supabase: Arc<supabase::Supabase>,
+    stop: CancellationToken,
+}
+
+/// Starts both on `listener`, with their state below `data`.
+pub async fn start(listener: TcpListener, data: &Path) -> Result<Sandbox> {
+    let address = listener.local_addr().context("the listener has no address")?;
+    let base = Url::parse(&format!("http://{address}"))?;
+    let klap = klap::Klap::open(klap::Options::new(data.join("klap"))).await?;
+    klap.set_public_base(base);
+    let supabase = supabase::open(supabase::Options::new(data.join("supabase"))).await?;
+    let video = data.join(SAMPLE_NAME);
+    tokio::fs::write(&video, SAMPLE).await.with_context(|| format!("cannot write {}", video.display()))?;
+    let sample = klap.add_video(SAMPLE_NAME, &video).await?;
+    let router =
+        Arc::clone(&klap).router().merge(Router::new().nest("/supabase", supabase::router(Arc::clone(&supabase))));
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        let serving = axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned());
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "the stand-ins ended");
+        }
+    });
+    Ok(Sandbox { address, sample, klap, supabase, stop })
+}
+
+impl Sandbox {
+    /// The environment that points a service at it.
+    pub fn environment(&self) -> Vec<(&'static str, String)> {
+        let address = self.address;
+        vec![
+            ("KLAP_API_URL", format!("http://{address}/klap/v2")),
+            ("KLAP_API_KEY", KLAP_KEY.to_owned()),
+            ("SUPABASE_URL", format!("http://{address}/supabase")),
+            ("SUPABASE_SERVICE_ROLE_KEY", SUPABASE_KEY.to_owned()),
+            ("ALLOW_PRIVATE_ADDRESSES", address.to_string()),
+            ("POLL_DELAY_MIN", "1".to_owned()),
+            ("POLL_DELAY_MAX", "1".to_owned()),
+        ]
+    }
+
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        self.klap.close().await;
+    }
+}
