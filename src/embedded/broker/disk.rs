@@ -1,7 +1,11 @@
 //! The broker's one file, and how it is written: a single thread gathers whatever is waiting into one transaction and
 //! acknowledges each part only after the commit is on disk. A failed transaction fails all its parts; none is half done.
 
-use redb::{Database, ReadTransaction, ReadableDatabase, WriteTransaction, backends::InMemoryBackend};
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, WriteTransaction,
+    backends::{FileBackend, InMemoryBackend},
+};
+use std::fs::{File, OpenOptions};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -38,7 +42,7 @@ impl Disk {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let db = Arc::new(match file {
-            Some(path) => builder.create(path)?,
+            Some(path) => builder.create_with_backend(FileBackend::new(private(path)?)?)?,
             None => builder.create_with_backend(InMemoryBackend::new())?,
         });
         let (parts, waiting) = mpsc::channel(GATHERED_MAX);
@@ -84,6 +88,15 @@ impl Disk {
             Err(_) => Err(Error::Read(Arc::new(redb::Error::Io(std::io::Error::other("the read was cut short"))))),
         }
     }
+}
+
+/// Ours alone: forwarded secrets and rotated keys rest in it.
+fn private(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn write_all(db: &Database, mut waiting: mpsc::Receiver<Part>) {

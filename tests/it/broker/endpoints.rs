@@ -19,11 +19,13 @@ async fn call(broker: &Broker, method: Method, target: &str, headers: &[(&str, &
     (status, answer.json().await.expect("every answer is JSON"))
 }
 
+/// Target, headers, and the status and text of the refusal.
+type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
+
 #[tokio::test]
 async fn refusals_say_why_in_the_services_words() {
     let broker = in_memory().await;
     let publish = "v2/publish/http://127.0.0.1:9/w";
-    type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
     let cases: [Refused<'_>; 12] = [
         (publish, &[("upstash-deduplication-id", "a:b")], 400, "DeduplicationId cannot contain ':'"),
         (publish, &[("upstash-retries", "6")], 412, "quota maxRetries exceeded"),

@@ -13,16 +13,26 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde::Deserialize;
 
+/// A page ends early once its bodies come to this much: bodies may be large, memory and clients' limits are not.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
+
 pub async fn list(call: Call) -> Result<Response, Refusal> {
     let filter = Filter::read(&call.target.query)?;
     let user = call.user;
     let read = call.post.disk.read(move |txn| {
         let page = pages::dead_page(txn, &user, &filter)?;
-        let mut messages = Vec::new();
-        for (place, dead) in page.entries {
-            messages.push(letter(place, &dead, &pages::body(txn, &dead.record.id)?));
+        let (mut messages, mut cursor, mut bytes) = (Vec::new(), page.cursor, 0);
+        let last = page.entries.len();
+        for (n, (place, dead)) in page.entries.into_iter().enumerate() {
+            let body = pages::body(txn, &dead.record.id)?;
+            bytes += body.len() + dead.answer.as_ref().map_or(0, |answer| answer.body.len());
+            messages.push(letter(place, &dead, &body));
+            if bytes >= PAGE_BYTES && n + 1 < last {
+                cursor = Some(format!("{}-{}", place.0, place.1));
+                break;
+            }
         }
-        Ok(DeadLetters { messages, cursor: page.cursor })
+        Ok(DeadLetters { messages, cursor })
     });
     Ok(json(200, &read.await.map_err(|error| trouble(&error))?))
 }

@@ -4,6 +4,8 @@
 pub mod dead;
 pub mod pages;
 pub mod retention;
+#[cfg(test)]
+mod tests;
 
 use super::attempt::{Verdict, judge, tidings};
 use super::filter::Filter;

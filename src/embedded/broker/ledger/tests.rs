@@ -1,0 +1,100 @@
+use super::super::message::{Answer, Headers, Spec};
+use super::*;
+use pages::{Page, dead_page, event_page, live};
+use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
+
+const MINUTE: Millis = 60_000;
+const DAY: Millis = 1_440 * MINUTE;
+const NOW: Millis = 1_795_435_200_000;
+
+fn database() -> Database {
+    let db = Database::builder().create_with_backend(InMemoryBackend::new()).unwrap();
+    write(&db, prepare);
+    db
+}
+
+fn write<T>(db: &Database, part: impl FnOnce(&WriteTransaction) -> Result<T, Error>) -> T {
+    let txn = db.begin_write().unwrap();
+    let value = part(&txn).unwrap();
+    txn.commit().unwrap();
+    value
+}
+
+fn new(id: &str, at: Millis, deduplication: Option<&str>) -> New {
+    let spec = Spec {
+        user: "u".to_owned(),
+        destination: "http://a.example/".to_owned(),
+        method: "POST".to_owned(),
+        headers: Headers::new(),
+        timeout_s: None,
+        retries: 0,
+        retry_delay: None,
+        callback: None,
+        failure_callback: None,
+        labels: Vec::new(),
+        caller_ip: None,
+    };
+    let deduplication = deduplication.map(str::to_owned);
+    New { id: id.to_owned(), spec, body: Bytes::from_static(b"hi"), created_at: at, not_before: at, deduplication }
+}
+
+fn accepted(db: &Database, new: New, now: Millis) -> Accepted {
+    write(db, |txn| accept(txn, vec![new], now)).remove(0)
+}
+
+fn kill(db: &Database, id: &str, now: Millis) {
+    let (record, body) = live(&db.begin_read().unwrap(), id).unwrap().unwrap();
+    let outcome = Outcome::Answered(Answer { status: 500, headers: Headers::new(), body: Bytes::new() });
+    write(db, |txn| settle(txn, &record, &body, &outcome, now, now));
+}
+
+fn ids(page: &Page<crate::embedded::broker::message::Dead>) -> Vec<&str> {
+    page.entries.iter().map(|(_, dead)| dead.record.id.as_str()).collect()
+}
+
+#[test]
+fn a_deduplication_key_is_free_again_after_ten_minutes() {
+    let db = database();
+    assert!(matches!(accepted(&db, new("a", NOW, Some("k")), NOW), Accepted::New(_)));
+    let later = NOW + 10 * MINUTE - 1;
+    assert_eq!(accepted(&db, new("b", later, Some("k")), later), Accepted::Duplicate("a".to_owned()));
+    write(&db, |txn| retention::prune(txn, later));
+    assert_eq!(accepted(&db, new("c", later, Some("k")), later), Accepted::Duplicate("a".to_owned()));
+    assert!(matches!(accepted(&db, new("d", later + 1, Some("k")), later + 1), Accepted::New(_)));
+    assert!(matches!(accepted(&db, new("e", later + 1, Some("other")), later + 1), Accepted::New(_)));
+}
+
+#[test]
+fn old_dead_letters_and_events_go_and_the_living_stay() {
+    let db = database();
+    for (id, died) in [("old", NOW - 8 * DAY), ("recent", NOW - 6 * DAY)] {
+        accepted(&db, new(id, died, None), died);
+        kill(&db, id, died);
+    }
+    accepted(&db, new("waits", NOW - 30 * DAY, None), NOW);
+    accepted(&db, new("today", NOW, None), NOW);
+    write(&db, |txn| retention::prune(txn, NOW));
+
+    let txn = db.begin_read().unwrap();
+    assert_eq!(ids(&dead_page(&txn, "u", &Filter::default()).unwrap()), ["recent"]);
+    assert!(live(&txn, "waits").unwrap().is_some() && live(&txn, "today").unwrap().is_some());
+    let bodies = txn.open_table(BODIES).unwrap();
+    let kept: Vec<String> = bodies.iter().unwrap().map(|entry| entry.unwrap().0.value().to_owned()).collect();
+    assert_eq!(kept, ["recent", "today", "waits"]);
+    let events = event_page(&txn, "u", &Filter::default()).unwrap();
+    let told: Vec<&str> = events.entries.iter().map(|(_, event)| event.message_id.as_str()).collect();
+    assert_eq!(told, ["today"]);
+}
+
+#[test]
+fn an_attempt_on_a_withdrawn_message_changes_nothing() {
+    let db = database();
+    accepted(&db, new("a", NOW, None), NOW);
+    let (record, body) = live(&db.begin_read().unwrap(), "a").unwrap().unwrap();
+    assert!(!write(&db, |txn| cancel_one(txn, "stranger", "a", NOW)));
+    assert!(write(&db, |txn| cancel_one(txn, "u", "a", NOW)));
+    let outcome = Outcome::Failed("refused".to_owned());
+    assert_eq!(write(&db, |txn| settle(txn, &record, &body, &outcome, NOW, NOW)), Settled::Gone);
+    let page = dead_page(&db.begin_read().unwrap(), "u", &Filter::default()).unwrap();
+    assert_eq!(ids(&page), [""; 0]);
+}
