@@ -107,13 +107,15 @@ fn cuts_what_x264_makes() {
         ("b2.mp4", "-bf 2 -c:a aac"),
         ("b3.mp4", "-bf 3 -b_strategy 0 -c:a aac -movflags +faststart"),
         ("negative.mp4", "-bf 2 -c:a aac -movflags +negative_cts_offsets"),
-        ("intra.mp4", "-bf 0 -g 1 -c:a aac"),
     ] {
         let source = check(&make(&dir, name, &[PICTURE, SOUND], &format!("{x264} {options}")), &dir, 0.06);
         assert!(source.has_audio);
         assert_eq!((source.width, source.height), (320, 180));
         assert!((source.duration - 9.0).abs() < 0.01, "{name}: {}", source.duration);
     }
+    let intra = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p -g 1 -t 0.4";
+    let source = check(&make(&dir, "intra.mp4", &[PICTURE], intra), &dir, 0.0);
+    assert_eq!(source.key_frames.len(), 10, "every frame is a key frame");
 }
 
 #[test]
@@ -173,6 +175,7 @@ fn refuses_what_cannot_be_cut_and_says_why() {
             "several_video_tracks",
             "2 video",
         ),
+        ("film.mov", &[PICTURE, SOUND], &format!("{x264} -c:a aac"), "quicktime", "QuickTime"),
         ("film.mkv", &[PICTURE], x264, "not_an_mp4", "not an MP4"),
     ] {
         let (got, said) = refusal(&make(&dir, name, inputs, options));
@@ -220,8 +223,10 @@ fn keeps_the_rotation_and_refuses_impossible_ranges() {
 #[test]
 fn survives_hostile_input() {
     let dir = TempDir::new().unwrap();
-    let options = "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -g 25 -c:a aac -t 2 -movflags +faststart";
-    let good = std::fs::read(make(&dir, "good.mp4", &[PICTURE, SOUND], options)).unwrap();
+    let options =
+        "-c:v libx264 -preset ultrafast -bf 2 -pix_fmt yuv420p -g 5 -c:a aac -b:a 16k -t 2 -movflags +faststart";
+    let good =
+        std::fs::read(make(&dir, "good.mp4", &["testsrc2=size=64x48:rate=10:duration=2", SOUND], options)).unwrap();
     let (file, out) = (dir.path().join("bad.mp4"), dir.path().join("out.mp4"));
     let index_end = good.windows(4).position(|window| window == b"mdat").unwrap() + 64;
     let (mut cut_anyway, mut refused) = (0, 0);

@@ -26,6 +26,8 @@ pub enum Error {
     NoIndex,
     #[error("the MP4 is fragmented; {REMUX}")]
     Fragmented,
+    #[error("the file is a QuickTime movie, not an MP4; {REMUX}")]
+    QuickTime,
     #[error("the {track} is {codec}, only {wanted} can be cut; {REENCODE}")]
     Codec { track: &'static str, codec: String, wanted: &'static str },
     #[error("there is no video track; a file with H.264 video is needed")]
@@ -57,6 +59,7 @@ impl Error {
             Self::Truncated { .. } => "truncated",
             Self::NoIndex => "no_index",
             Self::Fragmented => "fragmented",
+            Self::QuickTime => "quicktime",
             Self::Codec { .. } => "unsupported_codec",
             Self::NoVideo => "no_video",
             Self::SeveralVideoTracks(_) => "several_video_tracks",

@@ -37,9 +37,19 @@ pub(super) fn index(reader: &mut Reader) -> Result<MoovBox, Error> {
     let size = usize::try_from(size).map_err(|_| Error::TooLarge("its index".to_owned()))?;
     let mut bytes = vec![0; size];
     reader.read(offset, &mut bytes)?;
-    let (moov, _) =
-        MoovBox::decode(&bytes).map_err(|error| Error::Broken(format!("its index cannot be read: {error}")))?;
+    let unreadable = |error| Error::Broken(format!("its index cannot be read: {error}"));
+    let (moov, _) = match MoovBox::decode(&bytes) {
+        // QuickTime describes sound in its own way; only then is the brand of interest.
+        Err(_) if is_quicktime(reader)? => return Err(Error::QuickTime),
+        decoded => decoded.map_err(unreadable)?,
+    };
     if moov.mvex_box.is_some() { Err(Error::Fragmented) } else { Ok(moov) }
+}
+
+fn is_quicktime(reader: &mut Reader) -> Result<bool, Error> {
+    let mut head = [0; 12];
+    reader.read(0, &mut head)?;
+    Ok(&head[4..] == b"ftypqt  ")
 }
 
 /// Type and whole size of the box at `offset`; the size never reaches beyond the file.

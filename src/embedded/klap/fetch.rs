@@ -13,6 +13,9 @@ use super::task::failure;
 
 /// The largest source takes this long only on a very slow line.
 const TIMEOUT: Duration = Duration::from_mins(15);
+/// How long nobody may be listening, and how often that is looked at.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(15);
+const CONNECT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Fetches `url` into the file `to`, which appears only when it is whole.
 pub(super) async fn fetch(klap: &Klap, url: &str, to: &Path) -> Result<(), FailureFields> {
@@ -26,7 +29,7 @@ pub(super) async fn fetch(klap: &Klap, url: &str, to: &Path) -> Result<(), Failu
 async fn stream(klap: &Klap, url: Url, part: &Path) -> Result<(), FailureFields> {
     let max = klap.options.source_bytes_max;
     let told = |error: reqwest::Error| unreachable(error.without_url().to_string());
-    let mut reply = klap.http.get(url).send().await.map_err(told)?;
+    let mut reply = connect(klap, &url).await.map_err(told)?;
     if reply.status() != reqwest::StatusCode::OK {
         return Err(unreachable(format!("its host answered HTTP {}", reply.status().as_u16())));
     }
@@ -45,6 +48,20 @@ async fn stream(klap: &Klap, url: Url, part: &Path) -> Result<(), FailureFields>
         file.write_all(&chunk).await.map_err(disk)?;
     }
     file.flush().await.map_err(disk)
+}
+
+/// Asks for the video. After a restart of the whole machine its host may come up later than we do: nobody listening is not
+/// yet a failure.
+async fn connect(klap: &Klap, url: &Url) -> Result<reqwest::Response, reqwest::Error> {
+    let deadline = tokio::time::Instant::now() + CONNECT_PATIENCE;
+    loop {
+        match klap.http.get(url.clone()).send().await {
+            Err(error) if error.is_connect() && tokio::time::Instant::now() < deadline => {
+                tokio::time::sleep(CONNECT_AGAIN).await;
+            }
+            reply => return reply,
+        }
+    }
 }
 
 /// Parses the URL and checks that it may be fetched. A literal address never reaches a resolver, so it is looked at here.

@@ -13,6 +13,7 @@
 //! | `/klap/videos/{name}` | videos lent to it with [`Klap::add_video`] |
 //! | `/klap/control/{faults,counts,pace}` | for tests and operators |
 mod api;
+mod call;
 mod control;
 mod counts;
 mod faults;
