@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a tree that cannot be read cannot be checked")]
 #![expect(clippy::case_sensitive_file_extension_comparisons, reason = "the compiler's are lower case")]
 
+mod deployment;
 mod layers;
 mod paths;
 mod rules;
