@@ -7,6 +7,7 @@ mod objects;
 mod restart;
 mod resumable;
 mod rows;
+mod standin_alone;
 
 use bytes::Bytes;
 use cliprelay::embedded::supabase as standin;
@@ -111,5 +112,5 @@ fn piece(from: u64, to: u64) -> Bytes {
 
 /// What must end does so long before this.
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(60), work).await.expect("it hangs")
+    tokio::time::timeout(Duration::from_mins(1), work).await.expect("it hangs")
 }
