@@ -4,7 +4,9 @@
 mod broker;
 mod cutter;
 mod klap;
+mod outbound;
 mod signature;
+mod source;
 mod store;
 mod supabase;
 mod support;

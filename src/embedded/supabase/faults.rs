@@ -44,12 +44,13 @@ pub enum Fault {
     },
     /// Nothing is read or answered for so long, then the connection drops.
     Stall { ms: u64 },
-    /// So many bytes of the body are taken in (an upload in chunks keeps them), then the connection drops.
+    /// The connection drops. Of `put` and `tus_patch` so many bytes are taken in first (an upload in chunks keeps them);
+    /// the others take no effect.
     Drop {
         #[serde(default)]
         after_bytes: u64,
     },
-    /// All is done as asked, but the connection drops instead of the reply.
+    /// All is done as asked, but the connection drops instead of the reply. A refusal is still answered.
     DropAfterEffect,
 }
 
@@ -160,7 +161,10 @@ impl Supabase {
                 tokio::time::sleep(Duration::from_millis(ms)).await;
                 Err(dropped().into())
             }
-            Some(Fault::Drop { after_bytes }) => Ok((Plan { cut_after: Some(after_bytes), drop_reply: true }, body)),
+            Some(Fault::Drop { after_bytes }) if matches!(op, Op::Put | Op::TusPatch) => {
+                Ok((Plan { cut_after: Some(after_bytes), drop_reply: true }, body))
+            }
+            Some(Fault::Drop { .. }) => Err(dropped().into()),
             Some(Fault::DropAfterEffect) => Ok((Plan { cut_after: None, drop_reply: true }, body)),
         }
     }

@@ -127,7 +127,7 @@ impl Supabase {
         let key = format!("upload/{id}");
         let oldest = jiff::Timestamp::now().as_second().saturating_sub_unsigned(self.options.upload_life.as_secs());
         let record = self.ledger.read(move |entries| entries.get::<Record>(&key)).await?;
-        let record = record.filter(|record| record.begun_at >= oldest);
+        let record = record.filter(|record| record.begun_at > oldest);
         record.ok_or_else(|| text(StatusCode::NOT_FOUND, tus::NO_UPLOAD).into())
     }
 
