@@ -21,7 +21,7 @@ if mode ~= 'keep' then holder = call('GET', KEYS[4]) end
 if (mode == 'claim' and holder) or (mode == 'swap' and holder ~= ARGV[12]) then return {'taken', holder} end
 
 local kept = {ARGV[1]}
-for op in string.gmatch(ops, '%S+') do if #kept < 9 then kept[#kept + 1] = op end end
+for op in string.gmatch(ops, '%S+') do if #kept < 8 then kept[#kept + 1] = op end end
 call('HSET', KEYS[1], 'v', ARGV[3], 'b', ARGV[4], 'o', table.concat(kept, ' '), 'x', ARGV[8] ~= '' and '1' or '0')
 if ARGV[8] ~= '' then
   call('PEXPIRE', KEYS[1], ARGV[8])
