@@ -24,7 +24,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 /// How often the local loop sweeps.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// From the signal to the end: what still runs then is cut off, and delivered again.
 const DRAIN: Duration = Duration::from_secs(28);
 

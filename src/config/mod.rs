@@ -123,9 +123,8 @@ impl Config {
         let protection_bypass = reader.secret("VERCEL_AUTOMATION_BYPASS_SECRET");
         let without_effect = WITHOUT_EFFECT.into_iter().filter(|name| get(name).is_some()).collect();
         reader.finish()?;
-        let all = (public_url, store, qstash, klap, supabase, auth, times);
-        let (Some(public_url), Some(store), Some(qstash), Some(klap), Some(supabase), Some(auth), Some(times)) = all
-        else {
+        let all = (public_url, store, qstash, klap, supabase, auth);
+        let (Some(public_url), Some(store), Some(qstash), Some(klap), Some(supabase), Some(auth)) = all else {
             return Err(Problems(vec![Problem { variable: "environment".into(), message: "is incomplete".into() }]));
         };
         Ok(Self {

@@ -7,7 +7,7 @@ use crate::kinds::{Length, Pace};
 use std::time::Duration;
 
 /// A serverless host's own limit on the worker, and what is kept free of it.
-const PLATFORM_LIMIT: Duration = Duration::from_secs(300);
+const PLATFORM_LIMIT: Duration = Duration::from_mins(5);
 const PLATFORM_RESERVE: Duration = Duration::from_secs(15);
 
 pub(super) struct Times {
@@ -16,11 +16,11 @@ pub(super) struct Times {
     pub steps: StepTimes,
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, serverless: bool) -> Option<Times> {
+pub(super) fn read(reader: &mut Reader<'_>, serverless: bool) -> Times {
     let step = Duration::from_secs(reader.number("STEP_TIMEOUT", 230, 2, 3_600));
     let steps = StepTimes::new(step);
     let push = steps.push(Length::Transfer);
-    if serverless && push >= PLATFORM_LIMIT - PLATFORM_RESERVE {
+    if serverless && push + PLATFORM_RESERVE >= PLATFORM_LIMIT {
         let message = format!(
             "of {} s makes QStash wait {} s, which must stay below the platform's {} s less {} s",
             step.as_secs(),
@@ -49,5 +49,5 @@ pub(super) fn read(reader: &mut Reader<'_>, serverless: bool) -> Option<Times> {
     };
     let paid_call = (steps.call / 2).min(Duration::from_secs(25));
     let pace = Pace { poll_min: poll_min * seconds, poll_max: poll_max * seconds, paid_call };
-    Some(Times { limits, pace, steps })
+    Times { limits, pace, steps }
 }

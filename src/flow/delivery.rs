@@ -26,7 +26,7 @@ pub enum Reply {
 }
 
 impl Reply {
-    pub(super) fn away(detail: impl ToString) -> Self {
+    pub(super) fn away(detail: &(impl ToString + ?Sized)) -> Self {
         Self::TryAgain { retry_after: Duration::from_secs(5), code: "unavailable", detail: detail.to_string() }
     }
 

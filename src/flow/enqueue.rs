@@ -7,6 +7,8 @@ use super::{Engine, Fault};
 use crate::job::{Job, JobId, NewJob, Owner, ProjectId};
 use crate::kinds::{FieldError, Kind, Start};
 use crate::store::{self, Remember, keys};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long an idempotency key is remembered.
-const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+const REMEMBERED: Duration = Duration::from_hours(24);
 /// From the request: the store's part ends here, then publishing's.
 const STORE_UNTIL: Duration = Duration::from_secs(6);
 const PUBLISH_UNTIL: Duration = Duration::from_secs(8);
@@ -181,7 +183,7 @@ fn reading(error: store::Error) -> EnqueueError {
 }
 
 fn fingerprint(body: &[u8]) -> String {
-    Sha256::digest(body).iter().map(|byte| format!("{byte:02x}")).collect()
+    URL_SAFE_NO_PAD.encode(Sha256::digest(body))
 }
 
 fn remember(request: &Enqueue, reply: &Enqueued) -> Option<Remember> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// How long a late push of a deleted job can still come: tombstones outlive records by this.
-const TOMBSTONE: Duration = Duration::from_secs(7 * 24 * 3600);
+const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
 
 /// Why a record cannot be used now. Nothing has been decided on it.
 #[derive(Debug, thiserror::Error)]
@@ -74,11 +74,14 @@ pub(super) enum Updated {
     Remembered(Bytes),
 }
 
+/// What a project's pointer holds now; `None`: nothing.
+pub(super) type Holds = Option<String>;
+
 /// What is written along with a record.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Along {
     /// The project's pointer is to hold this job; it now holds that.
-    pub take_pointer: Option<Option<String>>,
+    pub take_pointer: Option<Holds>,
     pub remember: Option<Remember>,
     pub peek_due: usize,
     /// Put the record back if the store has lost it.
@@ -94,7 +97,7 @@ impl Engine {
         let clock = Clock::new(read.now);
         match read.record {
             None => Ok((None, clock)),
-            Some(record) => Ok((Some(decode(record, clock)?), clock)),
+            Some(record) => Ok((Some(decode(&record, clock)?), clock)),
         }
     }
 
@@ -111,8 +114,8 @@ impl Engine {
         let commit = self.commit_of(None, &job, expected, along, clock.now());
         match self.persist(&commit, until).await? {
             Committed::Applied { version, due, .. } => Ok(self.applied(Loaded { job, version, clock }, due)),
-            Committed::Replayed(record) => Ok(self.applied(decode(record, clock)?, Vec::new())),
-            Committed::Conflict(record) => Ok(Updated::Refused(Refused::OldNews, Box::new(decode(record, clock)?))),
+            Committed::Replayed(record) => Ok(self.applied(decode(&record, clock)?, Vec::new())),
+            Committed::Conflict(record) => Ok(Updated::Refused(Refused::OldNews, Box::new(decode(&record, clock)?))),
             Committed::Remembered(reply) => Ok(Updated::Remembered(reply)),
             Committed::PointerTaken(_) => Ok(Updated::PointerTaken),
             Committed::Missing => Ok(Updated::Missing),
@@ -145,16 +148,16 @@ impl Engine {
                     return Ok(self.applied(Loaded { job: next, version, clock }, due));
                 }
                 Committed::Replayed(record) => {
-                    return Ok(self.applied(decode(record, loaded.clock)?, Vec::new()));
+                    return Ok(self.applied(decode(&record, loaded.clock)?, Vec::new()));
                 }
                 Committed::Conflict(record) if along.exact => {
-                    return Ok(Updated::Refused(Refused::OldNews, Box::new(decode(record, loaded.clock)?)));
+                    return Ok(Updated::Refused(Refused::OldNews, Box::new(decode(&record, loaded.clock)?)));
                 }
                 Committed::Conflict(_) if Instant::now() >= until => {
                     return Err(store::Error::Unavailable("the record is written too often".to_owned()).into());
                 }
                 Committed::Conflict(record) => {
-                    loaded = decode(record, loaded.clock)?;
+                    loaded = decode(&record, loaded.clock)?;
                     expected = Expected::Version(loaded.version);
                 }
                 Committed::Missing if along.put_back => expected = Expected::Absent,
@@ -179,7 +182,7 @@ impl Engine {
             let commit = self.commit_of(Some(&loaded.job), &loaded.job, expected, &along, loaded.now());
             match self.persist(&commit, until).await? {
                 Committed::Remembered(reply) => return Ok(Some(reply)),
-                Committed::Conflict(record) if Instant::now() < until => loaded = decode(record, loaded.clock)?,
+                Committed::Conflict(record) if Instant::now() < until => loaded = decode(&record, loaded.clock)?,
                 // Gone or too busy: the answer stands without being remembered.
                 _ => return Ok(None),
             }
@@ -242,6 +245,6 @@ impl Engine {
     }
 }
 
-fn decode(record: Record, clock: Clock) -> Result<Loaded, Fault> {
+fn decode(record: &Record, clock: Clock) -> Result<Loaded, Fault> {
     Ok(Loaded { job: wire::decode_record(&record.body)?, version: record.version, clock })
 }

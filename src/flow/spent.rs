@@ -2,10 +2,11 @@
 //! it; the step is sent anew, later each time, until its attempts or its time are used up.
 
 use super::rebuild::Rebuilt;
-use super::record::{Along, Updated};
+use super::record::Updated;
 use super::step::{EXACT, exhausted, job_timeout};
 use super::{Engine, Fault};
 use crate::job::{self, Event, Judgement, Refused, retry, wire};
+use crate::store;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -26,6 +27,9 @@ pub enum Spent {
 
 const PATIENCE: Duration = Duration::from_secs(8);
 
+/// How often it is decided again when others write at the same time.
+const DECIDED: usize = 5;
+
 impl Engine {
     /// `body` is the message that is spent; `dlq_id` where it rests in QStash's dead letters.
     pub async fn spent(&self, body: &[u8], dlq_id: Option<&str>) -> Result<Spent, Fault> {
@@ -34,43 +38,59 @@ impl Engine {
             Err(wire::Error::Newer(envelope)) => return Err(Fault::Newer(envelope.v)),
             Err(wire::Error::Garbled(_)) => return Ok(Spent::Unreadable),
         };
-        let id = &message.envelope.job_id;
+        tracing::warn!(
+            job.id = %message.envelope.job_id,
+            job.position = %message.envelope.at,
+            message.dlq_id = dlq_id,
+            "redeliveries used up"
+        );
         let until = Instant::now() + PATIENCE;
+        for _ in 0..DECIDED {
+            if let Some(spent) = self.note_spent(&message, dlq_id, until).await? {
+                return Ok(spent);
+            }
+        }
+        Err(store::Error::Unavailable("the record is written too often".to_owned()).into())
+    }
+
+    /// One try; `None` if the record changed meanwhile.
+    async fn note_spent(
+        &self,
+        message: &wire::Message,
+        dlq_id: Option<&str>,
+        until: Instant,
+    ) -> Result<Option<Spent>, Fault> {
         let push = message.push();
-        let (found, clock) = self.load(id).await?;
+        let (found, clock) = self.load(&message.envelope.job_id).await?;
         let loaded = match found {
             Some(loaded) if (push.at, push.send) <= (loaded.job.at, loaded.job.send) => loaded,
-            older => match self.rebuild(&message, older, clock, until).await? {
+            older => match self.rebuild(message, older, clock, until).await? {
                 Rebuilt::Record(loaded) => *loaded,
-                Rebuilt::Absorbed => return Ok(Spent::Noted),
+                Rebuilt::Absorbed => return Ok(Some(Spent::Noted)),
             },
         };
-        tracing::warn!(job.id = %id, job.position = %push.at, message.dlq_id = dlq_id, "redeliveries used up");
         if loaded.job.is_final() || push.at != loaded.job.at || push.send != loaded.job.send {
-            return Ok(Spent::Noted);
+            return Ok(Some(Spent::Noted));
         }
-        let limits = &self.settings.limits;
-        let failure = match job::judge(&loaded.job, push, loaded.now(), self.store.opening(), limits) {
-            Judgement::Expired => Some(job_timeout(&loaded)),
-            Judgement::Exhausted => Some(exhausted(&loaded)),
-            Judgement::Due | Judgement::Leased { .. } | Judgement::OldNews | Judgement::Forgotten => None,
+        let opening = self.store.opening();
+        let sent_anew = |lease_over| Event::Spent {
+            push,
+            dlq_id: dlq_id.map(str::to_owned),
+            lease_over,
+            after: retry::look(loaded.job.message.looks),
         };
-        if let Some(failure) = failure {
-            return Ok(match self.update(&loaded, &Event::Fail { failure }, &EXACT, until).await? {
-                Updated::Applied(..) => Spent::Failed,
-                _ => Spent::Noted,
-            });
-        }
-        let lease_over = loaded.job.lease(loaded.now(), self.store.opening()).is_none();
-        let after = retry::look(loaded.job.message.looks);
-        let event = Event::Spent { push, dlq_id: dlq_id.map(str::to_owned), lease_over, after };
-        match self.update(&loaded, &event, &Along::default(), until).await? {
-            Updated::Applied(loaded, _) if loaded.job.unsent() => self.send_anew(*loaded, until).await,
-            Updated::Applied(..) => Ok(Spent::Leased),
-            Updated::Refused(Refused::Nothing, _) => Ok(Spent::Leased),
-            Updated::Refused(..) | Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => {
-                Ok(Spent::Noted)
-            }
+        let event = match job::judge(&loaded.job, push, loaded.now(), opening, &self.settings.limits) {
+            Judgement::Expired => Event::Fail { failure: job_timeout(&loaded) },
+            Judgement::Exhausted => Event::Fail { failure: exhausted(&loaded) },
+            Judgement::Leased { .. } => sent_anew(false),
+            Judgement::Due => sent_anew(true),
+            Judgement::OldNews | Judgement::Forgotten => return Ok(Some(Spent::Noted)),
+        };
+        match self.update(&loaded, &event, &EXACT, until).await? {
+            Updated::Applied(loaded, _) if loaded.job.is_final() => Ok(Some(Spent::Failed)),
+            Updated::Applied(loaded, _) if loaded.job.unsent() => self.send_anew(*loaded, until).await.map(Some),
+            Updated::Applied(..) | Updated::Refused(Refused::Nothing, _) => Ok(Some(Spent::Leased)),
+            Updated::Refused(..) | Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => Ok(None),
         }
     }
 

@@ -51,7 +51,7 @@ impl Engine {
         wait: Duration,
     ) -> Result<Option<Status>, Fault> {
         let end = Instant::now() + wait;
-        let mut changes = self.changes.subscribe();
+        let mut news = self.changes.subscribe();
         let mut seen = seen;
         loop {
             let Some(status) = self.status(find, owner).await? else { return Ok(None) };
@@ -63,7 +63,7 @@ impl Engine {
             let pause = status.next_update_at.map_or(0, |at| at.saturating_sub(status.job.updated_at)).max(1_000);
             let look = end.min(Instant::now() + Duration::from_millis(pause));
             loop {
-                match timeout_at(look, changes.recv()).await {
+                match timeout_at(look, news.recv()).await {
                     Ok(Ok(changed)) if changed == status.job.id => break,
                     Ok(Ok(_)) => {}
                     Ok(Err(RecvError::Lagged(_))) | Err(_) => break,

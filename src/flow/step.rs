@@ -53,7 +53,7 @@ impl Engine {
             Ok(Ok(claimed)) => self.run(claimed).await,
             Ok(Err(reply)) => reply,
             Err(Fault::Newer(version)) => Reply::newer(version),
-            Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(fault),
+            Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(&fault),
         }
     }
 
@@ -147,7 +147,7 @@ impl Engine {
                 tracing::warn!(job.id = %id, job.step = step, "the lease was lost; nothing more is written");
                 Reply::OldNews
             }
-            Ok(Err(Halt::Store(why))) => Reply::away(why),
+            Ok(Err(Halt::Store(why))) => Reply::away(&why),
             Err(_) => Reply::away("the step outlived its lease"),
         }
     }
@@ -162,7 +162,7 @@ impl Engine {
             Ok(Updated::Applied(settled, due)) => (*settled, due),
             Ok(Updated::Refused(Refused::Final | Refused::Fenced, found)) => return self.old_news(*found).await,
             Ok(_) => return Reply::away("the record is gone"),
-            Err(fault) => return Reply::away(fault),
+            Err(fault) => return Reply::away(&fault),
         };
         if settled.job.state == State::Failed {
             let failure = settled.job.error.clone();
@@ -192,7 +192,7 @@ impl Engine {
         if loaded.job.unsent()
             && let Err(error) = self.drain(loaded, Instant::now() + PUBLISH_PATIENCE).await
         {
-            return Reply::away(error);
+            return Reply::away(&error);
         }
         self.mend(due, &id).await;
         reply

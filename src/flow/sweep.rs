@@ -7,6 +7,7 @@ use super::step::{EXACT, exhausted, job_timeout};
 use super::{Engine, Fault, Spent};
 use crate::job::{Event, JobId, Judgement, Millis, Push, judge};
 use crate::services::qstash::{DeadLetter, DeadLetterFilter};
+use crate::store::Expected;
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -59,7 +60,7 @@ impl Engine {
             let mended = self.mend_one(id, &swept).await;
             swept.count(&mended);
         }
-        let round = self.store.count("sweeps", Duration::from_secs(24 * 3600)).await?;
+        let round = self.store.count("sweeps", Duration::from_hours(24)).await?;
         if round % DEAD_LETTER_ROUNDS == 1 {
             self.sweep_dead_letters(&mut swept, end).await?;
         }
@@ -91,16 +92,16 @@ impl Engine {
     async fn try_mend(&self, id: &JobId, so_far: &Swept) -> Result<Mended, Fault> {
         let until = Instant::now() + PATIENCE;
         let (Some(loaded), _) = self.load(id).await? else {
-            self.store.delete(id).await?;
-            return Ok(Mended::Purged);
+            let purged = self.store.delete(id, Expected::Absent).await?;
+            return Ok(if purged { Mended::Purged } else { Mended::Left });
         };
         let (job, now) = (&loaded.job, loaded.now());
         if let Some(ttl) = job.remaining_ttl(now, &self.settings.limits) {
             if ttl > 1_000 {
                 return Ok(Mended::Left);
             }
-            self.store.delete(id).await?;
-            return Ok(Mended::Purged);
+            let purged = self.store.delete(id, Expected::Version(loaded.version)).await?;
+            return Ok(if purged { Mended::Purged } else { Mended::Left });
         }
         if job.due().is_some_and(|due| due > now) {
             return Ok(Mended::Left);

@@ -54,6 +54,7 @@ impl Problem {
         problem
     }
 
+    #[must_use]
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.more.insert(member.to_owned(), value.into());
         self

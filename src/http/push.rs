@@ -60,6 +60,6 @@ fn rejected(reason: &str) -> Problem {
     tracing::warn!(reason, "a push was not believed");
     let mut problem = Problem::unauthorized();
     problem.code = "bad_signature";
-    problem.detail = "The push carries no valid signature".to_owned();
+    "The push carries no valid signature".clone_into(&mut problem.detail);
     problem
 }

@@ -88,6 +88,6 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
             HeaderName::from_static("idempotency-key"),
         ])
         .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
-        .max_age(Duration::from_secs(3_600));
+        .max_age(Duration::from_hours(1));
     Some(layer)
 }

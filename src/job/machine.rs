@@ -146,7 +146,9 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             next.attempts = 0;
             next.plan = plan.clone();
             tell(&mut next, report);
-            refused.iter().for_each(|effect| next.ledger.close(effect));
+            for effect in refused {
+                next.ledger.close(effect);
+            }
         }
         Event::Settle { token, settlement } => {
             held(job, token)?;
@@ -280,17 +282,17 @@ enum End {
     Cancelled,
 }
 
-fn end(job: &mut Job, end: End, now: Millis) {
-    let (state, stage, error) = match end {
+fn end(job: &mut Job, how: End, now: Millis) {
+    let (ended, stage, error) = match how {
         End::Done => (State::Done, "Clips are ready", None),
         End::Failed(failure) => (State::Failed, "Failed", Some(failure)),
         End::Cancelled => (State::Cancelled, "Cancelled", None),
     };
-    if state == State::Done {
+    if ended == State::Done {
         job.progress = 100;
     }
     stage.clone_into(&mut job.stage);
-    job.state = state;
+    job.state = ended;
     job.error = error;
     job.finished_at = Some(now);
 }

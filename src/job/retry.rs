@@ -7,7 +7,7 @@ const MINUTE: Millis = 60 * SECOND;
 
 /// How long to wait for a vendor that is away, after `waits` waits in a row: 10 s, doubling to 300 s.
 pub fn away(waits: u32) -> Millis {
-    (10 * SECOND << waits.min(5)).min(300 * SECOND)
+    ((10 * SECOND) << waits.min(5)).min(300 * SECOND)
 }
 
 /// How long to wait between looks at a message that did not come, or before sending it again: 1, 5, then 15 minutes.

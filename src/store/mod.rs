@@ -37,8 +37,9 @@ pub trait Store: Send + Sync + 'static {
     /// it is deleted, so a sweep meets it once more.
     async fn due(&self, limit: usize) -> Result<Due, Error>;
 
-    /// Deletes a record and its due entry; the tombstone stays. Deleting what is not there is no error.
-    async fn delete(&self, id: &JobId) -> Result<(), Error>;
+    /// Deletes a record of this version (or, if there is none, what is left of it) with its due entry; the tombstone stays.
+    /// Whether it was so: a record that has been written since is left alone. One round trip.
+    async fn delete(&self, id: &JobId, expected: Expected) -> Result<bool, Error>;
 
     /// Adds one to a counter that is forgotten `window` after its first use; the new value.
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error>;
@@ -106,6 +107,15 @@ pub enum Expected {
     /// No record (a job's first write, or putting back a forgotten one).
     Absent,
     Version(u64),
+}
+
+impl Expected {
+    pub fn version(self) -> Option<u64> {
+        match self {
+            Self::Absent => None,
+            Self::Version(version) => Some(version),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -113,6 +113,12 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
     Ok(Broker { address, stop, tasks, closed: Some(closed), post })
 }
 
+impl std::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Broker").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
 impl Broker {
     /// The keys a user's messages are signed with now: those given, or those of the last rotation.
     pub fn keys(&self, user: &str) -> Option<SigningKeys> {

@@ -31,7 +31,7 @@ mod step {
 }
 
 pub fn first() -> Start {
-    start(step::SUBMIT, &Plan::new())
+    start(step::SUBMIT, &Plan::beginning())
 }
 
 /// With a paid task the way is found again by free looks; without one it may have been paid unnoticed.

@@ -108,7 +108,8 @@ pub enum Submit {
 }
 
 impl Plan {
-    pub fn new() -> Self {
+    /// Nothing done yet.
+    pub fn beginning() -> Self {
         Self { generation: 1, task: None, task_at: None, folder: None, ready_at: None, clips: Vec::new() }
     }
 
@@ -117,12 +118,12 @@ impl Plan {
     }
 
     pub fn read(plan: &Value) -> Self {
-        Self::deserialize(plan).unwrap_or_else(|_| Self::new())
+        Self::deserialize(plan).unwrap_or_else(|_| Self::beginning())
     }
 
     /// What a message's receipts tell of a forgotten plan: the newest task, if one was paid.
     pub fn from_receipts(receipts: &[Receipt]) -> Self {
-        let mut plan = Self::new();
+        let mut plan = Self::beginning();
         for receipt in receipts {
             if let Some(generation) = receipt.effect.strip_prefix("submit:").and_then(|n| n.parse().ok())
                 && (generation > plan.generation || plan.task.is_none())
@@ -150,7 +151,7 @@ impl Plan {
 
     /// Another task is to be made: the one before came to nothing at Klap.
     pub fn begin_again(&mut self) {
-        *self = Self { generation: self.generation + 1, ..Self::new() };
+        *self = Self { generation: self.generation + 1, ..Self::beginning() };
     }
 
     pub fn stored(&self) -> usize {

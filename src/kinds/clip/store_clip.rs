@@ -94,16 +94,15 @@ impl StoreClip {
             self.upload = None;
             return Err(Trouble::Failed("the clip's file changed its size in the middle of the upload".to_owned()));
         }
-        let url = match &self.upload {
-            Some(upload) => UploadUrl::kept(&upload.url),
-            None => {
-                let url = storage.resumable_create(&self.path, CONTENT_TYPE, total).await.map_err(from_storage)?;
-                let upload = Upload { url: url.as_str().to_owned(), total, offset: 0 };
-                self.upload = Some(upload.clone());
-                // The receiver outlives every transfer; if it is gone, so are we.
-                let _ = self.begun.send((self.index, upload));
-                url
-            }
+        let url = if let Some(upload) = &self.upload {
+            UploadUrl::kept(&upload.url)
+        } else {
+            let url = storage.resumable_create(&self.path, CONTENT_TYPE, total).await.map_err(from_storage)?;
+            let upload = Upload { url: url.as_str().to_owned(), total, offset: 0 };
+            self.upload = Some(upload.clone());
+            // The receiver outlives every transfer; if it is gone, so are we.
+            let _ = self.begun.send((self.index, upload));
+            url
         };
         let mut pieces = Pieces::new(opened.stream);
         let mut offset = opened.offset;
@@ -129,12 +128,9 @@ impl StoreClip {
 
     /// After a broken chunk storage says how much of it arrived; the next attempt goes on there.
     async fn broken(&mut self, storage: &supabase::Supabase, url: &UploadUrl, error: supabase::Error) -> Trouble {
-        match error {
-            supabase::Error::Gone | supabase::Error::Exists => {
-                self.upload = None;
-                return Trouble::Failed(error.to_string());
-            }
-            _ => {}
+        if matches!(error, supabase::Error::Gone | supabase::Error::Exists) {
+            self.upload = None;
+            return Trouble::Failed(error.to_string());
         }
         match storage.resumable_offset(url).await {
             Ok(Offset::At(offset)) => self.stands_at(offset),

@@ -7,7 +7,7 @@ mod tables;
 
 pub use clock::Clock;
 
-use super::{Commit, Committed, Due, Error, MemoryKey, PointerKey, Read, Record, Store};
+use super::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Record, Store};
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -181,12 +181,21 @@ impl Store for RedbStore {
         .await
     }
 
-    async fn delete(&self, id: &JobId) -> Result<(), Error> {
+    async fn delete(&self, id: &JobId, expected: Expected) -> Result<bool, Error> {
         let id = id.clone();
-        self.write(move |write, _| {
-            write.open_table(RECORDS)?.remove(id.as_str())?;
+        self.write(move |write, now| {
+            let mut records = write.open_table(RECORDS)?;
+            let version = records.get(id.as_str())?.and_then(|row| {
+                let (version, expires, ..) = row.value();
+                (!gone(expires, now)).then_some(version)
+            });
+            if version != expected.version() {
+                return Ok((false, false));
+            }
+            records.remove(id.as_str())?;
+            drop(records);
             tables::set_due(write, id.as_str(), None)?;
-            Ok((true, ()))
+            Ok((true, true))
         })
         .await
     }

@@ -9,7 +9,7 @@ mod options;
 pub use options::{Dialect, InvalidOptions, Options};
 
 use super::keys::{Names, expiry_ms};
-use super::{Commit, Committed, Due, Error, MemoryKey, PointerKey, Read, Record, Store};
+use super::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Record, Store};
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use std::time::Duration;
 
 const COMMIT: &str = include_str!("lua/commit.lua");
 const COUNT: &str = include_str!("lua/count.lua");
+const DELETE: &str = include_str!("lua/delete.lua");
 /// Lets Upstash lock only the keys a script names; a stock Redis refuses to load a script with it.
 const KEY_LOCKING: &str = "#!lua flags=allow-key-locking\n";
 /// How long [`Store::ping`]'s mark stays.
@@ -30,6 +31,7 @@ pub struct RedisStore {
     names: Names,
     commit: Code,
     count: Code,
+    delete: Code,
 }
 
 /// A script's text, and the hash by which the server knows it once it was sent.
@@ -48,6 +50,7 @@ impl RedisStore {
             names: Names::new(&options.prefix).ok_or(InvalidOptions::Prefix)?,
             commit: Code::new(COMMIT, options.dialect()),
             count: Code::new(COUNT, options.dialect()),
+            delete: Code::new(DELETE, options.dialect()),
         })
     }
 
@@ -133,12 +136,17 @@ impl Store for RedisStore {
         Ok(Due { now, jobs: due.map(|(id, _)| JobId::new(id)).collect() })
     }
 
-    async fn delete(&self, id: &JobId) -> Result<(), Error> {
-        let mut both = pipe();
-        // Together or not at all: between the two somebody might put the job back, and would lose its due entry.
-        both.atomic().cmd("DEL").arg(self.names.record(id)).ignore();
-        both.cmd("ZREM").arg(self.names.due()).arg(id.as_str()).ignore();
-        Ok(self.link.ask(Request::Several(&both), Repeat::Safe).await?)
+    async fn delete(&self, id: &JobId, expected: Expected) -> Result<bool, Error> {
+        let fill = |command: &mut Cmd| {
+            command.arg(2).arg(self.names.record(id)).arg(self.names.due());
+            match expected {
+                Expected::Absent => command.arg(""),
+                Expected::Version(version) => command.arg(version),
+            };
+            command.arg(id.as_str());
+        };
+        // Sent twice, the second would answer that nothing is as expected although the first deleted it.
+        self.run(&self.delete, Repeat::Never, fill).await
     }
 
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {

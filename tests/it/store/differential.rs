@@ -70,7 +70,11 @@ impl Verb {
             Self::Recall(name) => words("recall", store.recall(&memory(name)).await),
             Self::Tombstone(name) => words("tombstone", store.tombstone(&id(name)).await),
             Self::Due(limit) => words("due", store.due(*limit).await.map(|due| due.jobs)),
-            Self::Delete(name) => words("delete", store.delete(&id(name)).await),
+            Self::Delete(name) => {
+                let there = store.get(&id(name)).await.unwrap().record;
+                let expected = there.map_or(Expected::Absent, |record| Expected::Version(record.version));
+                words("delete", store.delete(&id(name), expected).await)
+            }
             Self::Count(name) => words("count", store.count(name, HOUR).await),
         }
     }

@@ -3,7 +3,7 @@
 use super::writes::{HOUR, applied, create, ending, id, memory, pointer, record, release, remember, swap, update};
 use bytes::Bytes;
 use cliprelay::job::id::JobId;
-use cliprelay::store::{Commit, Committed, DueAt, Store};
+use cliprelay::store::{Commit, Committed, DueAt, Expected, Store};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -161,11 +161,14 @@ pub async fn a_commit_can_peek_at_due_jobs(store: Arc<dyn Store>) {
 pub async fn deleting_takes_the_record_and_its_due_entry(store: Arc<dyn Store>) {
     applied(&*store, Commit { due: DueAt::At(1), ..create("a", "a1") }).await;
     applied(&*store, Commit { expiry: Some(ending(HOUR, HOUR, 2)), ..update("a", 1, "a2") }).await;
-    store.delete(&id("a")).await.unwrap();
+    assert!(!store.delete(&id("a"), Expected::Version(1)).await.unwrap(), "written since");
+    assert!(!store.delete(&id("a"), Expected::Absent).await.unwrap(), "it is there");
+    assert!(store.get(&id("a")).await.unwrap().record.is_some());
+    assert!(store.delete(&id("a"), Expected::Version(2)).await.unwrap());
     assert_eq!(store.get(&id("a")).await.unwrap().record, None);
     assert_eq!(store.due(9).await.unwrap().jobs, ids(&[]));
     assert_eq!(store.tombstone(&id("a")).await.unwrap(), Some(2));
-    store.delete(&id("a")).await.unwrap();
+    assert!(store.delete(&id("a"), Expected::Absent).await.unwrap());
     assert_eq!(store.commit(&update("a", 2, "a3")).await.unwrap(), Committed::Missing);
     assert_eq!(applied(&*store, create("a", "a4")).await, 1);
 }

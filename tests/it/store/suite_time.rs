@@ -4,7 +4,7 @@ use super::writes::{
     HOUR, applied, create, ending, id, memory, pointer, record, release, remember, swap, until, update,
 };
 use bytes::Bytes;
-use cliprelay::store::{Commit, Committed, DueAt, Store};
+use cliprelay::store::{Commit, Committed, DueAt, Expected, Store};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub async fn a_later_commit_lifts_the_expiry(store: Arc<dyn Store>) {
 
 pub async fn putting_back_a_forgotten_job_removes_its_tombstone(store: Arc<dyn Store>) {
     applied(&*store, Commit { expiry: Some(ending(HOUR, HOUR, 1)), ..create("a", "a1") }).await;
-    store.delete(&id("a")).await.unwrap();
+    assert!(store.delete(&id("a"), Expected::Version(1)).await.unwrap());
     assert_eq!(store.tombstone(&id("a")).await.unwrap(), Some(1));
     applied(&*store, create("a", "a2")).await;
     assert_eq!(store.tombstone(&id("a")).await.unwrap(), None);
