@@ -1,15 +1,16 @@
 //! The whole system on this machine: the service with its embedded store, the broker, the stand-ins. The service is
 //! configured through the same variables as anywhere else; only their values are local.
 
-use super::sandbox::{self, Sandbox};
 use super::{Service, start as start_service};
 use crate::config::{Config, Logs};
 use crate::embedded::broker::{self, Account, Broker, DEV_USERS, Data};
+use crate::embedded::cutter;
+use crate::embedded::sandbox::{self, Sandbox};
 use anyhow::{Context, Result};
 use secrecy::ExposeSecret;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 
 /// Opens the operator's routes on this machine.
@@ -102,6 +103,20 @@ impl Local {
         self.broker.stop().await;
         self.sandbox.stop().await;
     }
+}
+
+/// Starts the stand-ins alone.
+pub async fn sandbox(port: u16, data: &Path) -> Result<Sandbox> {
+    let listener = bind(IpAddr::from([127, 0, 0, 1]), port, "--port").await?;
+    Ok(sandbox::start(listener, data).await?)
+}
+
+/// A whole MP4's length in seconds, or what is wrong with the file and how to mend it.
+pub async fn inspect(path: &Path) -> Result<f64> {
+    let inspected = path.to_owned();
+    let inspected = tokio::task::spawn_blocking(move || cutter::inspect(&inspected)).await?;
+    let source = inspected.with_context(|| path.display().to_string())?;
+    Ok(source.duration)
 }
 
 /// How a local system logs: as asked, otherwise at `level`.

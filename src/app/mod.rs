@@ -2,9 +2,9 @@
 //! whose addresses; everything below is handed what it needs.
 
 #[cfg(feature = "local")]
-pub mod local;
+pub mod broker;
 #[cfg(feature = "local")]
-pub mod sandbox;
+pub mod local;
 
 use crate::config::{Config, StoreConfig};
 use crate::flow::{Engine, Settings};
@@ -36,6 +36,11 @@ pub struct Service {
     tasks: TaskTracker,
 }
 
+/// A client for addresses of our own or of the configuration.
+pub fn http_client() -> Result<reqwest::Client> {
+    outbound::client(&outbound::Options::default()).context("no HTTP client could be made")
+}
+
 /// What must be there before any TLS or token is made.
 pub fn install_providers() {
     // A second install returns the first one: nothing to do.
@@ -53,14 +58,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Service> {
     }
     let serverless = config.serverless;
     let (engine, http) = compose(config, stopping.clone())?;
-    let router = http::router(http);
-    let ended = stopping.clone();
-    tasks.spawn(async move {
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async move { ended.cancelled().await });
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "the service ended");
-        }
-    });
+    tasks.spawn(http::serve(listener, http, stopping.clone()));
     if !serverless {
         tasks.spawn(sweep_on(Arc::clone(&engine)));
     }

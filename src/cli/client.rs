@@ -2,7 +2,7 @@
 
 use super::watch::{Service, read, unreachable};
 use super::{End, Enqueue, Server, Sweep, environment};
-use crate::services::outbound;
+use crate::app::http_client;
 use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
@@ -11,8 +11,7 @@ use url::Url;
 const API_KEY: &str = "CLIPRELAY_API_KEY";
 
 pub(super) fn service(server: Url, key: Option<String>) -> Result<Service, End> {
-    let http = outbound::client(&outbound::Options::default()).map_err(End::failed)?;
-    Ok(Service { http, server, key })
+    Ok(Service { http: http_client()?, server, key })
 }
 
 pub(super) async fn enqueue(enqueue: Enqueue) -> Result<(), End> {

@@ -4,7 +4,6 @@ use super::client::{reason, service, submit};
 use super::watch::Service;
 use super::{Demo, End, environment};
 use crate::app::local::{self, Local, Options};
-use crate::embedded::cutter;
 use crate::telemetry;
 use anyhow::{Context, anyhow, bail};
 use futures_util::StreamExt;
@@ -54,12 +53,8 @@ async fn checked(path: PathBuf) -> Result<PathBuf, End> {
     if !path.is_file() {
         return Err(End::usage(format!("{}: there is no such file", path.display())));
     }
-    let inspected = path.clone();
-    let inspected = tokio::task::spawn_blocking(move || cutter::inspect(&inspected)).await.map_err(End::failed)?;
-    match inspected {
-        Ok(_) => Ok(path),
-        Err(error) => Err(End::failed(anyhow!("{}: {error}", path.display()))),
-    }
+    local::inspect(&path).await?;
+    Ok(path)
 }
 
 async fn one_job(local: &Local, video: Option<&Path>, out: &Path, as_json: bool) -> Result<(), End> {
@@ -108,10 +103,8 @@ async fn keep(service: &Service, clip: &Value, file: &Path) -> anyhow::Result<Ke
     if clip["size"].as_u64() != Some(size) {
         bail!("{}: {size} bytes came of {}", file.display(), clip["size"]);
     }
-    let path = file.to_owned();
-    let inspected = tokio::task::spawn_blocking(move || cutter::inspect(&path)).await?;
-    let source = inspected.map_err(|error| anyhow!("{}: the clip is not whole: {error}", file.display()))?;
-    Ok(Kept { clip: clip.clone(), file: file.to_owned(), size, duration: source.duration })
+    let duration = local::inspect(file).await.context("a stored clip is not whole")?;
+    Ok(Kept { clip: clip.clone(), file: file.to_owned(), size, duration })
 }
 
 fn as_value(job: &Value, kept: &[Kept]) -> Value {

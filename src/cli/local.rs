@@ -2,13 +2,10 @@
 
 use super::serve::stop_signal;
 use super::{Broker, Dev, End, Sandbox, environment};
-use crate::app::local::{self, Options, RETRIES_MAX, bind};
-use crate::app::sandbox;
-use crate::embedded::broker::{self, Account, DEV_USERS, Data};
+use crate::app::broker;
+use crate::app::local::{self, Options};
 use crate::telemetry;
-use anyhow::Context;
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 pub(super) async fn dev(dev: Dev) -> Result<(), End> {
     let file = dot_env()?;
@@ -53,10 +50,7 @@ fn dot_env() -> Result<HashMap<String, String>, End> {
 pub(super) async fn sandbox(sandbox: Sandbox) -> Result<(), End> {
     let logs = local::logs(&environment, "info");
     telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
-    std::fs::create_dir_all(&sandbox.data)
-        .with_context(|| format!("cannot use the folder {}", sandbox.data.display()))?;
-    let listener = bind(IpAddr::from([127, 0, 0, 1]), sandbox.port, "--port").await?;
-    let running = sandbox::start(listener, &sandbox.data).await?;
+    let running = local::sandbox(sandbox.port, &sandbox.data).await?;
     println!("# stand-ins for Klap and Supabase on http://{}; point a service at them:", running.address);
     for (name, value) in running.environment() {
         println!("export {name}={value}");
@@ -70,43 +64,14 @@ pub(super) async fn sandbox(sandbox: Sandbox) -> Result<(), End> {
 pub(super) async fn broker(broker: Broker) -> Result<(), End> {
     let logs = local::logs(&environment, "info");
     telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
-    let account = account()?;
-    if matches!(account, Account::Dev) && !broker.host.is_loopback() {
-        return Err(End::usage(
-            "beyond this machine the broker needs keys of its own: set QSTASH_TOKEN, QSTASH_CURRENT_SIGNING_KEY and \
-             QSTASH_NEXT_SIGNING_KEY",
-        ));
-    }
-    let token = match &account {
-        Account::Dev => format!("export QSTASH_TOKEN={}", DEV_USERS[0].token),
-        Account::Own { .. } => "# QSTASH_TOKEN as you set it".to_owned(),
-    };
-    let data = if broker.memory { Data::Memory } else { Data::Dir(broker.data) };
-    let listener = bind(broker.host, broker.port, "--port").await?;
-    let options = broker::Options { listener, data, account, max_retries: RETRIES_MAX };
-    let running = broker::start(options).await.map_err(End::failed)?;
+    let data = (!broker.memory).then_some(broker.data);
+    let options = broker::Options { host: broker.host, port: broker.port, data };
+    let running = broker::start(options, &environment).await?;
     println!("# a QStash-compatible broker on http://{}; point a client at it:", running.address);
-    println!("export QSTASH_URL=http://{}", running.address);
-    println!("{token}");
-    if let Some(keys) = running.keys(DEV_USERS[0].name) {
-        use secrecy::ExposeSecret;
-        println!("export QSTASH_CURRENT_SIGNING_KEY={}", keys.current.expose_secret());
-        println!("export QSTASH_NEXT_SIGNING_KEY={}", keys.next.expose_secret());
+    for (name, value) in broker::environment(&running) {
+        println!("export {name}={value}");
     }
     stop_signal().await?;
     running.stop().await;
     Ok(())
-}
-
-/// The account of the environment: all three variables, or none for the published one.
-fn account() -> Result<Account, End> {
-    let names = ["QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"];
-    let [token, current, next] = names.map(|name| environment(name).filter(|value| !value.is_empty()));
-    match (token, current, next) {
-        (None, None, None) => Ok(Account::Dev),
-        (Some(token), Some(current), Some(next)) => {
-            Ok(Account::Own { token: token.into(), current: current.into(), next: next.into() })
-        }
-        _ => Err(End::usage(format!("set all of {}, or none", names.join(", ")))),
-    }
 }

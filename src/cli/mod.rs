@@ -9,6 +9,7 @@ mod local;
 mod serve;
 mod watch;
 
+use crate::config::environment;
 use clap::{Args, Parser, Subcommand};
 use end::End;
 use std::process::ExitCode;
@@ -179,9 +180,4 @@ fn run(command: Command) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(end) => end.tell(),
     }
-}
-
-/// The process environment: the only place it is read, at start. What is not Unicode counts as not set.
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }

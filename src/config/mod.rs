@@ -79,6 +79,11 @@ impl Logs {
     }
 }
 
+/// The process's environment: read only here, at the start. What is not Unicode counts as not set.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Promised for later: refused rather than ignored.
 const LATER: [&str; 6] = [
     "KLAP_CONCURRENCY",

@@ -4,8 +4,9 @@
 use super::rebuild::Rebuilt;
 use super::record::Updated;
 use super::step::{EXACT, exhausted, job_timeout};
-use super::{Engine, Fault};
+use super::{Delivery, Engine, Fault};
 use crate::job::{self, Event, Judgement, Refused, retry, wire};
+use crate::services::qstash::wire::FailureCallback;
 use crate::store;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -31,6 +32,14 @@ const PATIENCE: Duration = Duration::from_secs(8);
 const DECIDED: usize = 5;
 
 impl Engine {
+    /// QStash's failure callback: the message it carries is spent.
+    pub async fn failed(&self, delivery: &Delivery) -> Result<Spent, Fault> {
+        match FailureCallback::parse(&delivery.body) {
+            Ok(FailureCallback { source_body: Some(body), dlq_id, .. }) => self.spent(&body, dlq_id.as_deref()).await,
+            Ok(_) | Err(_) => Ok(Spent::Unreadable),
+        }
+    }
+
     /// `body` is the message that is spent; `dlq_id` where it rests in QStash's dead letters.
     pub async fn spent(&self, body: &[u8], dlq_id: Option<&str>) -> Result<Spent, Fault> {
         let message = match wire::Message::decode(body) {

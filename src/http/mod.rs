@@ -14,12 +14,14 @@ pub mod view;
 pub use auth::{ApiKey, Auth, Authenticator};
 pub use problem::Problem;
 pub use push::Pushes;
-pub use router::router;
+pub use router::{ROUTES, router};
 
 use crate::flow::Engine;
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 /// Everything the routes hold.
 pub struct Http {
@@ -30,4 +32,12 @@ pub struct Http {
     pub cors_origins: Vec<String>,
     /// The longest `?wait=` is held.
     pub wait_max: Duration,
+}
+
+/// Serves until `stopping` is cancelled and what was under way is answered.
+pub async fn serve(listener: TcpListener, http: Http, stopping: CancellationToken) {
+    let serving = axum::serve(listener, router(http)).with_graceful_shutdown(stopping.cancelled_owned());
+    if let Err(error) = serving.await {
+        tracing::error!(%error, "the service ended");
+    }
 }

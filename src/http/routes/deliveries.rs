@@ -4,7 +4,6 @@ use crate::flow::{Fault, Reply, Spent};
 use crate::http::push::Destination;
 use crate::http::{Http, Problem, reply};
 use crate::job::Failure;
-use crate::services::qstash::wire::FailureCallback;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -22,20 +21,16 @@ pub async fn worker(State(http): State<Arc<Http>>, headers: HeaderMap, body: Bod
 
 pub async fn failed(State(http): State<Arc<Http>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let delivery = http.verified(Destination::Failed, &headers, body).await?;
-    let callback = FailureCallback::parse(&delivery.body).ok();
-    let Some((callback, source)) =
-        callback.and_then(|callback| callback.source_body.clone().map(|body| (callback, body)))
-    else {
-        let failure = Failure::lasting("unreadable_callback", "the failure callback carries no message");
-        return Ok(reply::respond(&Reply::GaveUp { failure }));
-    };
-    Ok(reply::respond(&match http.engine.spent(&source, callback.dlq_id.as_deref()).await {
-        Ok(Spent::Noted | Spent::Leased | Spent::SentAnew { .. } | Spent::Failed) => Reply::Done,
-        Ok(Spent::Unreadable) => {
-            Reply::GaveUp { failure: Failure::lasting("unreadable_message", "the message is none of ours") }
+    let engine = Arc::clone(&http.engine);
+    let ended = tokio::spawn(async move { engine.failed(&delivery).await }).await;
+    Ok(reply::respond(&match ended {
+        Ok(Ok(Spent::Noted | Spent::Leased | Spent::SentAnew { .. } | Spent::Failed)) => Reply::Done,
+        Ok(Ok(Spent::Unreadable)) => {
+            Reply::GaveUp { failure: Failure::lasting("unreadable_message", "the callback carries no message of ours") }
         }
-        Err(Fault::Newer(version)) => again(&format!("version {version} is newer than this build reads")),
-        Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => again(&fault.to_string()),
+        Ok(Err(Fault::Newer(version))) => again(&format!("version {version} is newer than this build reads")),
+        Ok(Err(fault @ (Fault::Store(_) | Fault::Garbled(_)))) => again(&fault.to_string()),
+        Err(_) => again("the callback's handling broke off"),
     }))
 }
 

@@ -1,3 +1,5 @@
+//! What the ledger keeps, over its own file.
+
 use super::super::message::{Answer, Headers, Spec};
 use super::*;
 use pages::{Page, dead_page, event_page, live};

@@ -1,10 +1,9 @@
 //! The stand-ins for Klap and Supabase on one listener, with a video to try them on.
 
-use crate::embedded::{klap, supabase};
-use anyhow::{Context, Result};
+use super::{klap, supabase};
 use axum::Router;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -28,15 +27,31 @@ pub struct Sandbox {
     stop: CancellationToken,
 }
 
-/// Starts both on `listener`, with their state below `data`.
-pub async fn start(listener: TcpListener, data: &Path) -> Result<Sandbox> {
-    let address = listener.local_addr().context("the listener has no address")?;
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Klap(#[from] klap::Error),
+    #[error(transparent)]
+    Supabase(#[from] supabase::Error),
+    #[error("cannot use {}: {source}", path.display())]
+    Folder { path: PathBuf, source: std::io::Error },
+    #[error("cannot listen: {0}")]
+    Listener(#[source] std::io::Error),
+    #[error("the listener's address makes no URL: {0}")]
+    Address(#[from] url::ParseError),
+}
+
+/// Starts both on `listener`, with their state below `data`. A rustls provider must be installed.
+pub async fn start(listener: TcpListener, data: &Path) -> Result<Sandbox, Error> {
+    let folder = |source| Error::Folder { path: data.to_owned(), source };
+    tokio::fs::create_dir_all(data).await.map_err(folder)?;
+    let address = listener.local_addr().map_err(Error::Listener)?;
     let base = Url::parse(&format!("http://{address}"))?;
     let klap = klap::Klap::open(klap::Options::new(data.join("klap"))).await?;
     klap.set_public_base(base);
     let supabase = supabase::open(supabase::Options::new(data.join("supabase"))).await?;
     let video = data.join(SAMPLE_NAME);
-    tokio::fs::write(&video, SAMPLE).await.with_context(|| format!("cannot write {}", video.display()))?;
+    tokio::fs::write(&video, SAMPLE).await.map_err(folder)?;
     let sample = klap.add_video(SAMPLE_NAME, &video).await?;
     let router =
         Arc::clone(&klap).router().merge(Router::new().nest("/supabase", supabase::router(Arc::clone(&supabase))));
