@@ -1,6 +1,6 @@
 //! Every route, and the layers around them.
 
-use super::routes::{cron, deliveries, health, jobs, page};
+use super::routes::{cron, deliveries, health, jobs, page as pages};
 use super::{Http, problem};
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -19,7 +19,8 @@ use tower_http::trace::{DefaultOnFailure, TraceLayer};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The routes this build serves; the serverless host's file is compared with them.
-pub const ROUTES: [&str; 7] = [
+pub const ROUTES: [&str; 8] = [
+    "/",
     "/api/process-klap",
     "/api/process-klap/retry",
     "/api/worker/klap",
@@ -32,9 +33,9 @@ pub const ROUTES: [&str; 7] = [
 pub fn router(http: Http) -> Router {
     let cors = cors(&http.cors_origins);
     let http = Arc::new(http);
-    let [process, retry, worker, failed, cron, health, ready] = ROUTES;
+    let [page, process, retry, worker, failed, cron, health, ready] = ROUTES;
     let routes = Router::new()
-        .route("/", get(page::first))
+        .route(page, get(pages::first))
         .route(process, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
         .route(retry, post(jobs::retry))
         .route(worker, post(deliveries::worker))

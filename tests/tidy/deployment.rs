@@ -57,6 +57,22 @@ fn each_route_leads_to_a_service_and_the_cron_has_one() {
 }
 
 #[test]
+fn every_route_that_is_served_is_reached_in_its_function() {
+    let file = file();
+    let rewrites = array(&file, "rewrites");
+    for route in cliprelay::http::ROUTES {
+        let service = match route {
+            "/api/worker/klap" | "/api/worker/klap/failed" => "worker",
+            "/api/cron/klap" => "cron",
+            _ => "process",
+        };
+        let found = rewrites.iter().find(|rewrite| text(rewrite, "source") == route);
+        let found = found.unwrap_or_else(|| panic!("{route} is served and cannot be reached"));
+        assert_eq!(text(&found["destination"], "service"), service, "{route}");
+    }
+}
+
+#[test]
 fn nothing_at_the_root_that_the_host_would_act_on() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     for name in ["public", "api", "build.sh", "package.json"] {
