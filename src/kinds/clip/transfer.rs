@@ -14,6 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
+#[cfg(test)]
+mod tests;
+
 /// Looks at exports under way at once.
 const LOOKS: usize = 5;
 /// Clips streamed at once.
