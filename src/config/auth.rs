@@ -31,14 +31,15 @@ fn api_keys(reader: &mut Reader<'_>) -> Option<Vec<ApiKey>> {
     let mut keys: Vec<ApiKey> = Vec::new();
     let mut good = true;
     for (index, pair) in text.split(',').map(str::trim).filter(|pair| !pair.is_empty()).enumerate() {
+        // Told by its number: with name and key the wrong way round, the name is the secret.
         let problem = match pair.split_once(':') {
             None => Some("is not a name:key pair".to_owned()),
             Some((name, _)) if name.trim().is_empty() => Some("has no name".to_owned()),
-            Some((name, key)) if key.trim().len() < KEY_LENGTH_MIN => {
-                Some(format!("({name}) has a key of fewer than {KEY_LENGTH_MIN} characters"))
+            Some((_, key)) if key.trim().len() < KEY_LENGTH_MIN => {
+                Some(format!("has a key of fewer than {KEY_LENGTH_MIN} characters"))
             }
             Some((name, _)) if keys.iter().any(|other| other.name == name.trim()) => {
-                Some(format!("({name}) uses a name twice"))
+                Some("uses a name twice".to_owned())
             }
             Some((name, key)) => {
                 keys.push(ApiKey { name: name.trim().to_owned(), key: key.trim().to_owned().into() });

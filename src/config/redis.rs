@@ -45,7 +45,8 @@ fn url(reader: &mut Reader<'_>) -> Option<(&'static str, String)> {
         };
         let mut url = Url::parse(&format!("rediss://{host}:6379")).ok()?;
         url.set_username("default").ok()?;
-        url.set_password(Some(&password)).ok()?;
+        // What is encoded in a URL is decoded by its reader: a password's own `%` has to be encoded first.
+        url.set_password(Some(&password.replace('%', "%25"))).ok()?;
         return Some((address, url.into()));
     }
     reader.problem(

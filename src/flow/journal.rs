@@ -79,12 +79,12 @@ impl Journal for StepJournal<'_> {
 
     async fn receive(&self, effect: &str, id: &str) -> Result<(), Halt> {
         let receipt = Receipt { effect: effect.to_owned(), id: id.to_owned() };
-        self.write(&Event::Receive { receipt }).await
+        self.write(&Event::Receive { token: self.token.clone(), receipt }).await
     }
 
-    async fn checkpoint(&self, plan: Value, report: Report, refused: Vec<String>) -> Result<(), Halt> {
+    async fn checkpoint(&self, plan: Value, report: Report, further: bool) -> Result<(), Halt> {
         let token = self.token.clone();
-        self.write(&Event::Checkpoint { token, plan, report, refused }).await
+        self.write(&Event::Checkpoint { token, plan, report, further }).await
     }
 
     fn time_left(&self) -> Duration {

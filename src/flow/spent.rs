@@ -2,7 +2,7 @@
 //! it; the step is sent anew, later each time, until its attempts or its time are used up.
 
 use super::rebuild::Rebuilt;
-use super::record::Updated;
+use super::record::{Loaded, Updated};
 use super::step::{EXACT, exhausted, job_timeout};
 use super::{Delivery, Engine, Fault};
 use crate::job::{self, Event, Judgement, Refused, retry, wire};
@@ -71,8 +71,10 @@ impl Engine {
     ) -> Result<Option<Spent>, Fault> {
         let push = message.push();
         let (found, clock) = self.load(&message.envelope.job_id).await?;
+        let (opening, limits) = (self.store.opening(), &self.settings.limits);
+        let judge = |loaded: &Loaded| job::judge(&loaded.job, push, loaded.now(), opening, limits);
         let loaded = match found {
-            Some(loaded) if (push.at, push.send) <= (loaded.job.at, loaded.job.send) => loaded,
+            Some(loaded) if judge(&loaded) != Judgement::Forgotten => loaded,
             older => match self.rebuild(message, older, clock, until).await? {
                 Rebuilt::Record(loaded) => *loaded,
                 Rebuilt::Absorbed => return Ok(Some(Spent::Noted)),
@@ -81,14 +83,13 @@ impl Engine {
         if loaded.job.is_final() || push.at != loaded.job.at || push.send != loaded.job.send {
             return Ok(Some(Spent::Noted));
         }
-        let opening = self.store.opening();
         let sent_anew = |lease_over| Event::Spent {
             push,
             dlq_id: dlq_id.map(str::to_owned),
             lease_over,
             after: retry::look(loaded.job.message.looks),
         };
-        let event = match job::judge(&loaded.job, push, loaded.now(), opening, &self.settings.limits) {
+        let event = match judge(&loaded) {
             Judgement::Expired => Event::Fail { failure: job_timeout(&loaded) },
             Judgement::Exhausted => Event::Fail { failure: exhausted(&loaded) },
             Judgement::Leased { .. } => sent_anew(false),
@@ -103,7 +104,7 @@ impl Engine {
         }
     }
 
-    async fn send_anew(&self, loaded: super::record::Loaded, until: Instant) -> Result<Spent, Fault> {
+    async fn send_anew(&self, loaded: Loaded, until: Instant) -> Result<Spent, Fault> {
         match self.drain(loaded, until).await {
             Ok(_) => Ok(Spent::SentAnew { published: true }),
             // Recorded: the sweep publishes it.

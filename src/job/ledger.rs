@@ -48,6 +48,11 @@ impl Ledger {
         self.intents.iter().filter(|intent| intent.effect == effect).count()
     }
 
+    /// The epoch of the first call for an effect whose outcome is unknown.
+    pub fn unknown_since(&self, effect: &str) -> Option<u32> {
+        self.intents.iter().filter(|intent| intent.effect == effect).map(|intent| intent.at.epoch).min()
+    }
+
     /// Before a paid call. A call that repeats an unknown one is counted, unless the kind looked first (`looked_up`).
     pub fn intend(&mut self, effect: &str, at: Position, now: Millis, looked_up: bool) {
         if self.unknown(effect) > 0 && !looked_up {

@@ -33,10 +33,14 @@ pub enum Judgement {
 }
 
 pub fn judge(job: &Job, push: Push, now: Millis, opening: &str, limits: &Limits) -> Judgement {
-    if push.at > job.at || (push.at == job.at && push.send > job.send && !job.is_final()) {
+    if job.is_final() {
+        // Only a person's retry leads on from an end: a message further on in the same epoch was overtaken by it.
+        return if push.at.epoch > job.at.epoch { Judgement::Forgotten } else { Judgement::OldNews };
+    }
+    if (push.at, push.send) > (job.at, job.send) {
         return Judgement::Forgotten;
     }
-    if job.is_final() || push.at < job.at {
+    if push.at < job.at {
         return Judgement::OldNews;
     }
     if let Some(lease) = job.lease(now, opening) {
@@ -64,14 +68,15 @@ pub enum Event {
     },
     /// A paid call was answered: kept whoever brings it, and in whatever state.
     Receive {
+        token: LeaseToken,
         receipt: Receipt,
     },
-    /// The holder got somewhere inside the step.
+    /// The holder writes down how far it is; `further`: the attempt got somewhere that no other has to go again.
     Checkpoint {
         token: LeaseToken,
         plan: Value,
         report: Report,
-        refused: Vec<String>,
+        further: bool,
     },
     /// The holder's step ended.
     Settle {
@@ -126,11 +131,14 @@ pub enum Refused {
 pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<Job, Refused> {
     let mut next = job.clone();
     match event {
-        Event::Receive { receipt } => {
+        Event::Receive { token, receipt } => {
             if next.ledger.receipts.contains(receipt) {
                 return Err(Refused::Nothing);
             }
             next.ledger.receive(receipt);
+            if held(job, token).is_ok() {
+                next.attempts = 0;
+            }
         }
         Event::Retry { step, plan, stage } => retry_by_hand(&mut next, step, plan, stage, now, limits)?,
         _ if job.is_final() => return Err(Refused::Final),
@@ -141,14 +149,13 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
                 next.ledger.intend(effect, job.at, now, *looked_up);
             }
         }
-        Event::Checkpoint { token, plan, report, refused } => {
+        Event::Checkpoint { token, plan, report, further } => {
             held(job, token)?;
-            next.attempts = 0;
+            if *further {
+                next.attempts = 0;
+            }
             next.plan = plan.clone();
             tell(&mut next, report);
-            for effect in refused {
-                next.ledger.close(effect);
-            }
         }
         Event::Settle { token, settlement } => {
             held(job, token)?;

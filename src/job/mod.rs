@@ -7,6 +7,8 @@ pub mod machine;
 pub mod outcome;
 pub mod retry;
 pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use id::{JobId, LeaseToken, Millis, OpId, Owner, Position, ProjectId};

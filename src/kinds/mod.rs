@@ -69,8 +69,9 @@ pub trait Journal: Send + Sync {
     /// After a paid call: the vendor's id. Kept even when the lease is lost.
     async fn receive(&self, effect: &str, id: &str) -> Result<(), Halt>;
 
-    /// The step got somewhere; `refused` are effects known not to have been billed.
-    async fn checkpoint(&self, plan: Value, report: Report, refused: Vec<String>) -> Result<(), Halt>;
+    /// Where the step stands; `further`: it got somewhere (a stored clip, a larger confirmed offset), so that its attempts
+    /// count anew.
+    async fn checkpoint(&self, plan: Value, report: Report, further: bool) -> Result<(), Halt>;
 
     /// How long until the step should wind up: its limit, or sooner when the process is asked to stop.
     fn time_left(&self) -> Duration;

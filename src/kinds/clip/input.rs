@@ -114,6 +114,10 @@ impl Options {
                 errors.push(error(field, format!("must have 1 to {max} characters")));
             }
         }
+        if self.width.is_some() != self.height.is_some() {
+            let missing = if self.width.is_none() { "width" } else { "height" };
+            errors.push(error(missing, "is missing: width and height go together"));
+        }
         if let (Some(min), Some(max)) = (self.min_duration, self.max_duration)
             && min > max
         {

@@ -8,6 +8,8 @@ mod list;
 pub mod plan;
 mod store_clip;
 mod submit;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod view;
 
@@ -16,7 +18,7 @@ pub use view::view;
 use super::{Context, Halt, Length, Start};
 use crate::job::{Failure, Job, Outcome, Receipt, Report, Settlement};
 use crate::services::klap;
-use plan::{ClipState, Plan};
+use plan::{Clip, ClipState, Plan};
 use std::time::Duration;
 
 pub const NAME: &str = "clip";
@@ -62,9 +64,11 @@ pub fn reopen(job: &Job) -> Result<Start, Failure> {
             plan.ready_at = None;
             start(step::LIST, &plan)
         }
-        step::EXPORT | step::TRANSFER if plan.count(ClipState::Pending) > 0 => start(step::EXPORT, &plan),
-        step::EXPORT | step::TRANSFER => start(step::TRANSFER, &plan),
-        step::FINALIZE => start(step::FINALIZE, &plan),
+        step::EXPORT | step::TRANSFER | step::FINALIZE if plan.count(ClipState::Pending) > 0 => {
+            start(step::EXPORT, &plan)
+        }
+        step::FINALIZE if plan.clips.iter().all(Clip::is_settled) => start(step::FINALIZE, &plan),
+        step::EXPORT | step::TRANSFER | step::FINALIZE => start(step::TRANSFER, &plan),
         _ => start(step::SUBMIT, &plan),
     })
 }

@@ -140,13 +140,14 @@ impl Plan {
         format!("submit:{}", self.generation)
     }
 
-    /// By itself a job repeats an unknown submit once; each later epoch is a person's leave for one more.
+    /// By itself a job repeats an unknown submit once; each epoch opened since is a person's leave for one more.
     pub fn submit(&self, ledger: &Ledger, epoch: u32) -> Submit {
         let effect = self.submit_effect();
         if let Some(id) = ledger.receipt(&effect) {
             return Submit::Have(id.to_owned());
         }
-        if ledger.unknown(&effect) <= epoch as usize { Submit::Pay } else { Submit::GiveUp }
+        let opened_since = epoch.saturating_sub(ledger.unknown_since(&effect).unwrap_or(epoch));
+        if ledger.unknown(&effect) <= 1 + opened_since as usize { Submit::Pay } else { Submit::GiveUp }
     }
 
     /// Another task is to be made: the one before came to nothing at Klap.

@@ -14,6 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
+#[cfg(test)]
+mod tests;
+
 /// Looks at exports under way at once.
 const LOOKS: usize = 5;
 /// Clips streamed at once.
@@ -134,11 +137,11 @@ async fn store_all(
             biased;
             Some((index, upload)) = uploads.recv() => {
                 plan.clips[index].upload = Some(upload);
-                checkpoint(context, plan).await?;
+                checkpoint(context, plan, false).await?;
             }
             Some((index, moved)) = moving.next() => {
                 if landed(&mut plan.clips[index], moved, trouble) {
-                    checkpoint(context, plan).await?;
+                    checkpoint(context, plan, true).await?;
                 }
             }
             () = wind_up(context, deadline) => return Ok(()),
@@ -153,8 +156,8 @@ async fn wind_up(context: &Context<'_>, deadline: Instant) {
     }
 }
 
-async fn checkpoint(context: &Context<'_>, plan: &Plan) -> Result<(), Halt> {
-    context.journal.checkpoint(plan.write(), report(context, step::TRANSFER, plan), Vec::new()).await
+async fn checkpoint(context: &Context<'_>, plan: &Plan, further: bool) -> Result<(), Halt> {
+    context.journal.checkpoint(plan.write(), report(context, step::TRANSFER, plan), further).await
 }
 
 /// Takes in how one clip's transfer ended; whether that is progress worth writing at once.
