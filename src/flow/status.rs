@@ -63,7 +63,12 @@ impl Engine {
             let pause = status.next_update_at.map_or(0, |at| at.saturating_sub(status.job.updated_at)).max(1_000);
             let look = end.min(Instant::now() + Duration::from_millis(pause));
             loop {
-                match timeout_at(look, news.recv()).await {
+                let changed = tokio::select! {
+                    changed = timeout_at(look, news.recv()) => changed,
+                    // A watcher must not hold up the end of the process.
+                    () = self.stopping.cancelled() => return Ok(Some(status)),
+                };
+                match changed {
                     Ok(Ok(changed)) if changed == status.job.id => break,
                     Ok(Ok(_)) => {}
                     Ok(Err(RecvError::Lagged(_))) | Err(_) => break,
