@@ -108,10 +108,8 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
     let post = Arc::new(post.map_err(|error| Error::Log(error.to_string()))?);
     let stop = CancellationToken::new();
     let known = Arc::downgrade(&post);
-    let tasks = vec![
-        tokio::spawn(post.clone().run(stop.clone())),
-        tokio::spawn(serve(options.listener, post, stop.clone())),
-    ];
+    let tasks =
+        vec![tokio::spawn(post.clone().run(stop.clone())), tokio::spawn(serve(options.listener, post, stop.clone()))];
     Ok(Broker { address, stop, tasks, closed: Some(closed), post: known })
 }
 

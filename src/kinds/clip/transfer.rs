@@ -111,7 +111,7 @@ async fn store_all(
     trouble: &mut Option<Outcome>,
 ) -> Result<(), Halt> {
     let time_left = context.journal.time_left();
-    let deadline = Instant::now() + (time_left - WIND_UP.min(time_left / 4));
+    let deadline = Instant::now() + time_left.saturating_sub(WIND_UP.min(time_left / 4));
     let (begun, mut uploads) = mpsc::unbounded_channel();
     let (project, job) = (context.job.project.as_str(), context.job.id.as_str());
     let mut waiting = ready.into_iter();
