@@ -31,7 +31,7 @@ use post::Post;
 use queue::{Limits, Queue};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -85,7 +85,8 @@ pub struct Broker {
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     closed: Option<Closed>,
-    post: Arc<Post>,
+    /// The tasks alone keep it: with them it ends, and its file closes.
+    post: Weak<Post>,
 }
 
 /// Opens the data, takes up what was left, and serves. A rustls provider must be installed.
@@ -106,11 +107,10 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
     let post = Post::open(disk, users, quota, courier, Queue::new(IN_FLIGHT)).await;
     let post = Arc::new(post.map_err(|error| Error::Log(error.to_string()))?);
     let stop = CancellationToken::new();
-    let tasks = vec![
-        tokio::spawn(post.clone().run(stop.clone())),
-        tokio::spawn(serve(options.listener, post.clone(), stop.clone())),
-    ];
-    Ok(Broker { address, stop, tasks, closed: Some(closed), post })
+    let known = Arc::downgrade(&post);
+    let tasks =
+        vec![tokio::spawn(post.clone().run(stop.clone())), tokio::spawn(serve(options.listener, post, stop.clone()))];
+    Ok(Broker { address, stop, tasks, closed: Some(closed), post: known })
 }
 
 impl std::fmt::Debug for Broker {
@@ -122,7 +122,7 @@ impl std::fmt::Debug for Broker {
 impl Broker {
     /// The keys a user's messages are signed with now: those given, or those of the last rotation.
     pub fn keys(&self, user: &str) -> Option<SigningKeys> {
-        self.post.users.keys(user)
+        self.post.upgrade()?.users.keys(user)
     }
 
     /// Ends in order: no new requests, those under way are answered, attempts under way are left to the next start, which

@@ -21,7 +21,7 @@ mod tests;
 const LOOKS: usize = 5;
 /// Clips streamed at once.
 const STREAMS: usize = 3;
-/// Kept free at the end of a step, to write down where it stands.
+/// Kept free at the end of a step, to write down where it stands; of a short step a quarter.
 const WIND_UP: Duration = Duration::from_secs(3);
 
 pub(super) async fn transfer(context: &Context<'_>) -> Result<Settlement, Halt> {
@@ -113,7 +113,8 @@ async fn store_all(
     ready: Vec<(usize, Url)>,
     trouble: &mut Option<Outcome>,
 ) -> Result<(), Halt> {
-    let deadline = Instant::now() + context.journal.time_left().saturating_sub(WIND_UP);
+    let time_left = context.journal.time_left();
+    let deadline = Instant::now() + time_left.saturating_sub(WIND_UP.min(time_left / 4));
     let (begun, mut uploads) = mpsc::unbounded_channel();
     let (project, job) = (context.job.project.as_str(), context.job.id.as_str());
     let mut waiting = ready.into_iter();
