@@ -3,6 +3,8 @@
 
 mod broker;
 mod cutter;
+mod flow;
+mod http;
 mod klap;
 mod outbound;
 mod signature;

@@ -1,0 +1,2 @@
+//! The edge: what callers and QStash are told.
+
