@@ -174,7 +174,9 @@ async fn answer(State(queue): State<Queue>, request: Request) -> Response {
             let keys = Keys { current: CURRENT.to_owned(), next: NEXT.to_owned() };
             axum::Json(keys).into_response()
         }
-        (&Method::GET, "/v2/dlq") => axum::Json(inner.dead_letters(parts.uri.query().unwrap_or_default())).into_response(),
+        (&Method::GET, "/v2/dlq") => {
+            axum::Json(inner.dead_letters(parts.uri.query().unwrap_or_default())).into_response()
+        }
         (&Method::DELETE, _) if path.starts_with("/v2/dlq/") => {
             inner.letters_deleted.push(path["/v2/dlq/".len()..].to_owned());
             axum::Json(Deleted { deleted: 1, cursor: None }).into_response()
@@ -245,7 +247,9 @@ impl Inner {
 
     fn dead_letters(&self, query: &str) -> DeadLetters {
         let wanted = |name: &str| {
-            url::form_urlencoded::parse(query.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+            url::form_urlencoded::parse(query.as_bytes())
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
         };
         let (message_id, url) = (wanted("messageId"), wanted("url"));
         let dead = self.sent.iter().filter(|sent| sent.fate == Fate::Dead).map(|sent| DeadLetter {

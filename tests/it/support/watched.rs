@@ -30,6 +30,7 @@ struct Trap {
 pub struct Watch {
     /// Calls of any kind.
     pub calls: AtomicUsize,
+    pub commits: AtomicUsize,
     /// Jobs ever written.
     pub jobs: Mutex<BTreeSet<JobId>>,
     pub away: AtomicBool,
@@ -43,6 +44,11 @@ pub struct Watch {
 impl Watch {
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Writes of records.
+    pub fn commits(&self) -> usize {
+        self.commits.load(Ordering::SeqCst)
     }
 
     pub fn is_away(&self, away: bool) {
@@ -96,6 +102,7 @@ impl Store for Watched {
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
         self.watch.asked()?;
+        self.watch.commits.fetch_add(1, Ordering::SeqCst);
         self.watch.jobs.lock().unwrap().insert(commit.id.clone());
         let (before, after) = match self.watch.sprung() {
             Some((Moment::Before, act)) => (Some(act), None),
