@@ -4,6 +4,8 @@
 mod broker;
 mod cutter;
 mod e2e;
+mod flow;
+mod http;
 mod klap;
 mod outbound;
 mod signature;

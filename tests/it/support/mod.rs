@@ -1,4 +1,9 @@
 //! What several test modules stand on.
+pub mod app;
+pub mod driving;
 pub mod processes;
+pub mod queue;
 pub mod redis;
 pub mod system;
+pub mod time;
+pub mod watched;

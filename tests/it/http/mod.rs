@@ -1,0 +1,5 @@
+//! The edge: what callers and QStash are told.
+
+mod enqueue;
+mod signature;
+mod status;

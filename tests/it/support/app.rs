@@ -1,0 +1,213 @@
+//! The whole service in this process: real routers and engines over real HTTP, the real stand-ins for Klap and Supabase, a
+//! chosen store (the embedded one in memory with a clock that is moved by hand, or a real Redis), and a QStash that does as
+//! it is told.
+
+use super::queue::Queue;
+use super::redis::Server;
+use super::time::Hand;
+use super::watched::{Watch, Watched};
+use cliprelay::app::sandbox::{self, KLAP_KEY, SUPABASE_KEY, Sandbox};
+use cliprelay::embedded::klap::Pace as KlapPace;
+use cliprelay::flow::{Engine, Settings, StepTimes};
+use cliprelay::http::{ApiKey, Auth, Authenticator, Http, Pushes, router};
+use cliprelay::job::Limits;
+use cliprelay::kinds::Pace;
+use cliprelay::services::outbound::{self, AllowList, Guard};
+use cliprelay::services::qstash::signature::Verifier;
+use cliprelay::services::{Services, klap, source, supabase};
+use cliprelay::store::Store;
+use cliprelay::store::redb::{Clock, RedbStore};
+use cliprelay::store::redis::{Options as RedisOptions, RedisStore};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+pub const ANN: &str = "key-of-ann-0001";
+pub const BOB: &str = "key-of-bob-0002";
+pub const WORKER_SECRET: &str = "secret-of-the-worker";
+pub const CRON_SECRET: &str = "secret-of-the-cron";
+const HOUR: u64 = 3_600_000;
+
+/// How the service is put together.
+pub struct Builder {
+    on_redis: bool,
+    routers: usize,
+    limits: Limits,
+    klap: KlapPace,
+}
+
+pub struct TestApp {
+    pub queue: Queue,
+    /// Moves nothing over Redis, whose time is its own.
+    pub clock: Hand,
+    pub watch: Arc<Watch>,
+    pub store: Arc<dyn Store>,
+    pub sandbox: Sandbox,
+    pub engines: Vec<Arc<Engine>>,
+    /// Where each router listens.
+    pub bases: Vec<Url>,
+    /// As configured: what pushes are signed for.
+    pub worker_url: String,
+    pub failed_url: String,
+    pub http: reqwest::Client,
+    pub redis: Option<Server>,
+    /// The clients behind the engines, for counting.
+    pub redis_stores: Vec<Arc<RedisStore>>,
+    _data: TempDir,
+}
+
+impl Builder {
+    pub fn on_redis(mut self) -> Self {
+        self.on_redis = true;
+        self
+    }
+
+    /// So many processes over one store.
+    pub fn routers(mut self, routers: usize) -> Self {
+        self.routers = routers;
+        self
+    }
+
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.limits);
+        self
+    }
+
+    pub fn klap(mut self, pace: KlapPace) -> Self {
+        self.klap = pace;
+        self
+    }
+
+    pub async fn start(self) -> TestApp {
+        cliprelay::app::install_providers();
+        let data = TempDir::new().unwrap();
+        let clock = Hand::new();
+        let queue = Queue::start(clock.clone()).await;
+        let sandbox = sandbox::start(bind().await, data.path()).await.unwrap();
+        sandbox.klap.set_pace(self.klap);
+        let watch = Arc::new(Watch::default());
+        let server = self.on_redis.then(Server::start);
+        let mut redis_stores = Vec::new();
+        let mut stores: Vec<Arc<dyn Store>> = Vec::new();
+        let embedded = server.is_none().then(|| {
+            let hand = clock.clone();
+            Arc::new(RedbStore::in_memory_with_clock(Clock::from_fn(move || hand.now())).unwrap())
+        });
+        for _ in 0..self.routers {
+            stores.push(if let Some(embedded) = &embedded {
+                embedded.clone()
+            } else {
+                let url = server.as_ref().unwrap().url();
+                let store = Arc::new(RedisStore::connect(&RedisOptions::new(url, "test:")).unwrap());
+                redis_stores.push(store.clone());
+                store
+            });
+        }
+        let mut listeners = Vec::new();
+        for _ in 0..self.routers {
+            listeners.push(bind().await);
+        }
+        let base = |listener: &TcpListener| Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        let bases: Vec<Url> = listeners.iter().map(base).collect();
+        let (worker_url, failed_url) =
+            (bases[0].join("api/worker/klap").unwrap(), bases[0].join("api/worker/klap/failed").unwrap());
+        let mut engines = Vec::new();
+        for (listener, inner) in listeners.into_iter().zip(&stores) {
+            let settings = self.settings(worker_url.clone(), failed_url.clone());
+            let store = Arc::new(Watched { inner: inner.clone(), watch: watch.clone() });
+            let ids = Box::new(uuid::Uuid::now_v7);
+            let services = services(&queue, &sandbox);
+            let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
+            let router = router(edge(engine.clone(), &worker_url, &failed_url));
+            tokio::spawn(async move { axum::serve(listener, router).await });
+            engines.push(engine);
+        }
+        TestApp {
+            queue,
+            clock,
+            watch,
+            store: stores[0].clone(),
+            sandbox,
+            engines,
+            bases,
+            worker_url: worker_url.into(),
+            failed_url: failed_url.into(),
+            http: outbound::client(&outbound::Options::default()).unwrap(),
+            redis: server,
+            redis_stores,
+            _data: data,
+        }
+    }
+
+    fn settings(&self, worker_url: Url, failed_url: Url) -> Settings {
+        let steps = StepTimes::new(Duration::from_secs(230));
+        let pace = Pace { poll_min: 10_000, poll_max: 60_000, paid_call: Duration::from_secs(20) };
+        let forward = vec![("x-test-gate".to_owned(), "open".into())];
+        Settings { limits: self.limits, pace, steps, worker_url, failed_url, forward }
+    }
+}
+
+impl TestApp {
+    pub fn builder() -> Builder {
+        let limits = Limits {
+            max_attempts: 3,
+            job_timeout: 2 * HOUR,
+            queue_timeout: 24 * HOUR,
+            done_ttl: 24 * HOUR,
+            failed_ttl: 168 * HOUR,
+        };
+        Builder { on_redis: false, routers: 1, limits, klap: KlapPace::IMMEDIATE }
+    }
+
+    /// Over the embedded store.
+    pub async fn start() -> Self {
+        Self::builder().start().await
+    }
+}
+
+async fn bind() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").await.unwrap()
+}
+
+fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
+    let options = outbound::Options::default();
+    let http = outbound::client(&options).unwrap();
+    let base = format!("http://{}", sandbox.address);
+    let guard = Guard::new(AllowList::parse(&sandbox.address.to_string()).unwrap(), &options).unwrap();
+    let supabase = supabase::Options {
+        url: format!("{base}/supabase").parse().unwrap(),
+        service_key: SUPABASE_KEY.into(),
+        bucket: "videos".to_owned(),
+        table: "projects".to_owned(),
+        columns: supabase::Columns::default(),
+        timeouts: supabase::Timeouts::default(),
+    };
+    let klap = klap::Options { url: format!("{base}/klap/v2").parse().unwrap(), api_key: KLAP_KEY.into() };
+    Services {
+        qstash: queue.client(http.clone()),
+        klap: klap::Klap::new(http.clone(), klap),
+        supabase: supabase::Supabase::new(http, supabase).unwrap(),
+        source: source::Source::new(guard.clone(), source::Options::default()),
+        guard,
+    }
+}
+
+fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url) -> Http {
+    let key = |name: &str, key: &str| ApiKey { name: name.to_owned(), key: key.into() };
+    Http {
+        engine,
+        authenticator: Authenticator::new(Auth::ApiKeys(vec![key("ann", ANN), key("bob", BOB)])),
+        pushes: Pushes {
+            verifier: Verifier::new(Some(Queue::keys()), BTreeMap::new()),
+            worker_url: worker_url.to_string(),
+            failed_url: failed_url.to_string(),
+        },
+        operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
+        cors_origins: Vec::new(),
+        wait_max: Duration::from_secs(25),
+    }
+}
