@@ -48,7 +48,7 @@ fn claimed(job: &Job) -> Job {
 fn verify(bencher: Bencher<'_, '_>) {
     let key = |name: &str| name.to_owned().into();
     let keys = SigningKeys { current: key("sig_current"), next: key("sig_next") };
-    let body = Message::of(&job()).encode();
+    let body = Message::of(&job(), json!({"generation": 1})).encode();
     let token = sign(&keys.current, URL, &body, 1_800_000_000, "jwt_1");
     let verifier = Verifier::new(Some(keys), BTreeMap::new());
     bencher.bench(|| verifier.verify(&token, None, &body, URL, 1_800_000_000).unwrap());

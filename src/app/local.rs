@@ -21,7 +21,6 @@ pub const RETRIES_MAX: u32 = 5;
 /// Where the parts listen and rest.
 #[derive(Debug, Clone)]
 pub struct Options {
-    pub host: IpAddr,
     /// 0 takes a free port.
     pub port: u16,
     pub broker_port: u16,
@@ -40,7 +39,8 @@ pub struct Local {
 pub async fn start(options: &Options, get: &dyn Fn(&str) -> Option<String>) -> Result<Local> {
     std::fs::create_dir_all(&options.data)
         .with_context(|| format!("cannot use the folder {}", options.data.display()))?;
-    let listener = bind(options.host, options.port, "--port").await?;
+    // Its keys are published ones, so it is for this machine only.
+    let listener = bind(IpAddr::from([127, 0, 0, 1]), options.port, "--port").await?;
     let broker_listener = bind(IpAddr::from([127, 0, 0, 1]), options.broker_port, "--broker-port").await?;
     let sandbox_listener = bind(IpAddr::from([127, 0, 0, 1]), options.sandbox_port, "--sandbox-port").await?;
     let sandbox = sandbox::start(sandbox_listener, &options.data.join("sandbox")).await?;
@@ -69,8 +69,7 @@ fn environment(
     get: &dyn Fn(&str) -> Option<String>,
 ) -> HashMap<&'static str, String> {
     let mut own: HashMap<_, _> = sandbox.environment().into_iter().collect();
-    let reachable = if address.ip().is_unspecified() { IpAddr::from([127, 0, 0, 1]) } else { address.ip() };
-    own.insert("PUBLIC_URL", format!("http://{}", SocketAddr::new(reachable, address.port())));
+    own.insert("PUBLIC_URL", format!("http://{address}"));
     own.insert("HOST", address.ip().to_string());
     own.insert("PORT", address.port().to_string());
     own.insert("QSTASH_URL", format!("http://{}", broker.address));

@@ -57,7 +57,7 @@ pub async fn start(config: Config, listener: TcpListener) -> Result<Service> {
         tracing::warn!("{name} is set but has no effect in this version: no rate is limited yet");
     }
     let serverless = config.serverless;
-    let (engine, http) = compose(config, stopping.clone())?;
+    let (engine, http) = compose(config, stopping.clone(), tasks.clone())?;
     tasks.spawn(http::serve(listener, http, stopping.clone()));
     if !serverless {
         tasks.spawn(sweep_on(Arc::clone(&engine)));
@@ -77,7 +77,7 @@ impl Service {
     }
 }
 
-fn compose(config: Config, stopping: CancellationToken) -> Result<(Arc<Engine>, Http)> {
+fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> Result<(Arc<Engine>, Http)> {
     let options = outbound::Options::default();
     let http_client = outbound::client(&options).context("no HTTP client could be made")?;
     let guard = Guard::new(config.allow_private.clone(), &options).context("no HTTP client could be made")?;
@@ -113,6 +113,7 @@ fn compose(config: Config, stopping: CancellationToken) -> Result<(Arc<Engine>, 
         operator_secrets: config.operator_secrets,
         cors_origins: config.cors_origins,
         wait_max: config.wait_max,
+        tasks,
     };
     Ok((engine, http))
 }

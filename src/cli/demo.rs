@@ -8,7 +8,6 @@ use crate::telemetry;
 use anyhow::{Context, anyhow, bail};
 use futures_util::StreamExt;
 use serde_json::{Value, json};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use tokio::io::AsyncWriteExt;
 use url::Url;
@@ -32,13 +31,7 @@ pub(super) async fn demo(demo: Demo) -> Result<(), End> {
     };
     std::fs::create_dir_all(&demo.out).with_context(|| format!("cannot use the folder {}", demo.out.display()))?;
     let data = tempfile::tempdir().context("no temporary folder could be made")?;
-    let options = Options {
-        host: IpAddr::from([127, 0, 0, 1]),
-        port: 0,
-        broker_port: 0,
-        sandbox_port: 0,
-        data: data.path().to_owned(),
-    };
+    let options = Options { port: 0, broker_port: 0, sandbox_port: 0, data: data.path().to_owned() };
     let local = local::start(&options, &environment).await?;
     let ended = tokio::select! {
         ended = one_job(&local, video.as_deref(), &demo.out, demo.json) => ended,

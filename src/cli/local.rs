@@ -12,13 +12,8 @@ pub(super) async fn dev(dev: Dev) -> Result<(), End> {
     let get = move |name: &str| environment(name).or_else(|| file.get(name).cloned());
     let logs = local::logs(&get, "info");
     telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
-    let options = Options {
-        host: dev.host,
-        port: dev.port,
-        broker_port: dev.broker_port,
-        sandbox_port: dev.sandbox_port,
-        data: dev.data,
-    };
+    let options =
+        Options { port: dev.port, broker_port: dev.broker_port, sandbox_port: dev.sandbox_port, data: dev.data };
     let local = local::start(&options, &get).await?;
     let (address, broker, sandbox) = (local.service.address, local.broker.address, &local.sandbox);
     println!("dashboard  http://{address}/");

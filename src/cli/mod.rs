@@ -54,9 +54,6 @@ enum Command {
 #[cfg(feature = "local")]
 #[derive(Args)]
 struct Dev {
-    /// Address to listen on.
-    #[arg(long, default_value = "127.0.0.1")]
-    host: IpAddr,
     /// Port of the service.
     #[arg(long, default_value_t = 3000, env = "PORT")]
     port: u16,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 /// How long an idempotency key is remembered.
 const REMEMBERED: Duration = Duration::from_hours(24);
@@ -35,6 +35,15 @@ pub struct Enqueue {
     pub body: Bytes,
     /// When the request came in.
     pub received: Instant,
+}
+
+/// A request as far as its idempotency key goes.
+pub(super) struct Asked<'a> {
+    pub owner: &'a Owner,
+    pub idempotency_key: Option<&'a str>,
+    pub body: &'a [u8],
+    /// How long the store may take.
+    pub until: Instant,
 }
 
 /// What the caller is told; also what an idempotency key remembers.
@@ -100,10 +109,10 @@ impl Engine {
         let pointer = keys::pointer(&request.owner, &request.project);
         let fresh = JobId::new(format!("job_{}", self.new_id().simple()));
         loop {
-            let holds = self.store.pointer(&pointer).await.map_err(reading)?;
+            let holds = in_time(until, self.store.pointer(&pointer)).await?;
             // Without a current job the read is only for the store's time.
             let current = holds.as_ref().map_or_else(|| fresh.clone(), |holds| split_pointer(holds).0);
-            let (found, clock) = self.load(&current).await.map_err(EnqueueError::Fault)?;
+            let (found, clock) = in_time(until, self.load(&current)).await?;
             if let Some(live) = found.filter(|found| !found.job.is_final()) {
                 return self.already_running(request, live, until).await;
             }
@@ -118,7 +127,7 @@ impl Engine {
                     }
                     return Ok(reply);
                 }
-                Updated::Remembered(memory) => return recall(request, &memory),
+                Updated::Remembered(memory) => return recall(&request.body, &memory),
                 // Another request was first: look again.
                 Updated::PointerTaken | Updated::Refused(..) | Updated::Missing if Instant::now() < until => {}
                 Updated::PointerTaken | Updated::Refused(..) | Updated::Missing => {
@@ -144,14 +153,16 @@ impl Engine {
         Job::new(new, clock.now(), self.settings.limits.queue_timeout)
     }
 
+    /// The first answer to a repeated request, if its key is remembered.
+    pub(super) async fn remembered(&self, request: &Asked<'_>) -> Result<Option<Enqueued>, EnqueueError> {
+        let Some(key) = request.idempotency_key else { return Ok(None) };
+        let key = keys::memory(request.owner, key);
+        let memory = in_time(request.until, self.store.recall(&key)).await?;
+        memory.map(|memory| recall(request.body, &memory)).transpose()
+    }
+
     /// The project has a live job: the answer is that job, if it is the same work.
     async fn already_running(&self, request: &Enqueue, live: Loaded, until: Instant) -> Result<Enqueued, EnqueueError> {
-        if let Some(key) = &request.idempotency_key {
-            let key = keys::memory(&request.owner, key);
-            if let Some(memory) = self.store.recall(&key).await.map_err(reading)? {
-                return recall(request, &memory);
-            }
-        }
         if live.job.input != request.input {
             return Err(EnqueueError::DifferentInput(live.job.id));
         }
@@ -159,7 +170,7 @@ impl Engine {
         if let Some(remember) = remember(request, &reply)
             && let Some(memory) = self.remember(&live, remember, until).await?
         {
-            return recall(request, &memory);
+            return recall(&request.body, &memory);
         }
         Ok(reply)
     }
@@ -177,9 +188,15 @@ impl Enqueued {
     }
 }
 
-/// A read that failed has changed nothing, however it failed.
-fn reading(error: store::Error) -> EnqueueError {
-    EnqueueError::Fault(error.into())
+/// A read, given up at `until`. However it failed, it has changed nothing.
+async fn in_time<T, E: Into<Fault>>(
+    until: Instant,
+    read: impl Future<Output = Result<T, E>>,
+) -> Result<T, EnqueueError> {
+    match timeout_at(until, read).await {
+        Ok(read) => read.map_err(|error| EnqueueError::Fault(error.into())),
+        Err(_) => Err(EnqueueError::Fault(store::Error::Unavailable("no answer in time".to_owned()).into())),
+    }
 }
 
 fn fingerprint(body: &[u8]) -> String {
@@ -192,8 +209,8 @@ fn remember(request: &Enqueue, reply: &Enqueued) -> Option<Remember> {
     Some(Remember { key, reply: serde_json::to_vec(&memory).ok()?.into(), ttl: REMEMBERED })
 }
 
-fn recall(request: &Enqueue, memory: &[u8]) -> Result<Enqueued, EnqueueError> {
+fn recall(body: &[u8], memory: &[u8]) -> Result<Enqueued, EnqueueError> {
     let memory: Memory =
         serde_json::from_slice(memory).map_err(|error| EnqueueError::Fault(Fault::Garbled(error.to_string())))?;
-    if memory.body == fingerprint(&request.body) { Ok(memory.reply) } else { Err(EnqueueError::KeyReused) }
+    if memory.body == fingerprint(body) { Ok(memory.reply) } else { Err(EnqueueError::KeyReused) }
 }

@@ -1,7 +1,7 @@
 //! What a caller asks for, checked: every problem with every field at once, and the video's address from the project's
 //! row where the caller named none.
 
-use super::enqueue::EnqueueError;
+use super::enqueue::{Asked, EnqueueError};
 use super::{Engine, Enqueue, Enqueued};
 use crate::job::{Owner, ProjectId};
 use crate::kinds::{FieldError, Kind};
@@ -38,6 +38,15 @@ impl Engine {
     /// Checks a request for a job of this kind and enqueues it.
     pub async fn accept(&self, kind: Kind, ask: Ask) -> Result<Enqueued, EnqueueError> {
         let checked = self.check(kind, &ask.fields)?;
+        let asked = Asked {
+            owner: &ask.owner,
+            idempotency_key: ask.idempotency_key.as_deref(),
+            body: &ask.body,
+            until: ask.received + LOOKUP_UNTIL,
+        };
+        if let Some(reply) = self.remembered(&asked).await? {
+            return Ok(reply);
+        }
         let video_url = match checked.video_url {
             Some(url) => url,
             None => self.video_of(&checked.project, ask.received + LOOKUP_UNTIL).await?,

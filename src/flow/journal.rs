@@ -1,14 +1,14 @@
 //! What a running step has written, under its lease. State goes through the fence; receipts are written whatever the job
 //! has become, and for as long as the lease lasts they are tried again, because an id that is lost is paid again.
 
+use super::Engine;
 use super::record::{Along, Loaded, Updated};
-use super::{Engine, Fault};
 use crate::job::{Event, LeaseToken, Receipt, Refused, Report};
 use crate::kinds::{Halt, Journal};
 use async_trait::async_trait;
 use serde_json::Value;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 
 pub(super) struct StepJournal<'a> {
@@ -20,16 +20,24 @@ pub(super) struct StepJournal<'a> {
     wind_up: Instant,
     /// When the lease ends, by the local monotonic clock.
     lease_end: Instant,
+    /// Until then a paid call may be under way.
+    paying_until: watch::Sender<Option<Instant>>,
 }
 
 impl<'a> StepJournal<'a> {
     pub fn new(engine: &'a Engine, token: LeaseToken, claimed: Loaded, wind_up: Instant, lease_end: Instant) -> Self {
-        Self { engine, token, loaded: Mutex::new(claimed), wind_up, lease_end }
+        let paying_until = watch::Sender::new(None);
+        Self { engine, token, loaded: Mutex::new(claimed), wind_up, lease_end, paying_until }
     }
 
     /// The record as last seen, for settling.
     pub fn into_loaded(self) -> Loaded {
         self.loaded.into_inner()
+    }
+
+    /// Whether the step must not be cut off now.
+    pub fn is_paying(&self) -> bool {
+        self.paying_until.borrow().is_some_and(|until| Instant::now() < until)
     }
 
     pub fn token(&self) -> &LeaseToken {
@@ -45,11 +53,15 @@ impl<'a> StepJournal<'a> {
                 Ok(())
             }
             Ok(Updated::Refused(Refused::Nothing, _)) => Ok(()),
-            Ok(Updated::Refused(..) | Updated::Missing | Updated::PointerTaken | Updated::Remembered(_)) => {
-                Err(Halt::Lost)
+            Ok(Updated::Refused(Refused::Paid, paid)) => {
+                *loaded = *paid;
+                Err(Halt::NotNow)
             }
-            Err(Fault::Store(error)) => Err(Halt::Store(error.to_string())),
-            Err(Fault::Newer(_) | Fault::Garbled(_)) => Err(Halt::Lost),
+            Ok(Updated::Refused(..) | Updated::Missing) => Err(Halt::Lost),
+            Ok(Updated::PointerTaken | Updated::Remembered(_)) => {
+                Err(Halt::Store("the record changes too often".to_owned()))
+            }
+            Err(fault) => Err(Halt::Store(fault.to_string())),
         }
     }
 }
@@ -66,20 +78,26 @@ impl Journal for StepJournal<'_> {
         let needed = paid_call + margin(paid_call);
         let left = |end: Instant| end.saturating_duration_since(Instant::now());
         if left(self.lease_end) < needed || self.engine.stopping.is_cancelled() {
-            return Err(Halt::NoTime);
+            return Err(Halt::NotNow);
         }
-        let token = self.token.clone();
-        self.write(&Event::Intend { token, effects: effects.to_vec(), looked_up }).await?;
-        // The write itself may have taken long: then the call is not made, and the intent says less than it knows.
+        let (token, effects) = (self.token.clone(), effects.to_vec());
+        self.write(&Event::Intend { token: token.clone(), effects: effects.clone(), looked_up }).await?;
+        // The write itself may have taken long: then the call is not made, and must not count as one that may have been.
         if left(self.lease_end) < needed {
-            return Err(Halt::NoTime);
+            self.write(&Event::Withdraw { token, effects }).await?;
+            return Err(Halt::NotNow);
         }
+        self.paying_until.send_replace(Some(Instant::now() + needed));
         Ok(())
     }
 
     async fn receive(&self, effect: &str, id: &str) -> Result<(), Halt> {
         let receipt = Receipt { effect: effect.to_owned(), id: id.to_owned() };
-        self.write(&Event::Receive { token: self.token.clone(), receipt }).await
+        let written = self.write(&Event::Receive { token: self.token.clone(), receipt }).await;
+        if let Err(halt) = &written {
+            tracing::error!(effect, receipt = id, %halt, "a receipt of a paid call could not be written down");
+        }
+        written
     }
 
     async fn checkpoint(&self, plan: Value, report: Report, further: bool) -> Result<(), Halt> {

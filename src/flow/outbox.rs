@@ -4,7 +4,7 @@
 use super::Engine;
 use super::record::{Along, Loaded, Updated};
 use crate::job::{Event, Push, wire};
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Length};
 use crate::services::qstash::{self, Publish};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -52,10 +52,12 @@ impl Engine {
 
     fn message(&self, loaded: &Loaded) -> Publish {
         let job = &loaded.job;
-        let length = Kind::parse(&job.kind).map_or(crate::kinds::Length::Transfer, |kind| kind.length(&job.step));
+        let kind = Kind::parse(&job.kind);
+        let length = kind.map_or(Length::Transfer, |kind| kind.length(&job.step));
+        let resume = kind.map_or(serde_json::Value::Null, |kind| kind.resume(job));
         Publish {
             destination: self.settings.worker_url.clone(),
-            body: wire::Message::of(job).encode().into(),
+            body: wire::Message::of(job, resume).encode().into(),
             content_type: "application/json".to_owned(),
             delay: Duration::from_millis(job.message.not_before.saturating_sub(loaded.now())),
             retries: RETRIES,

@@ -4,7 +4,7 @@
 use super::record::{Along, Clock, Loaded, Updated};
 use super::{Engine, Fault};
 use crate::job::wire::Message;
-use crate::job::{Failure, Job, JobId, NewJob, Position, State};
+use crate::job::{self, Event, Failure, Job, JobId, NewJob, Receipt, State};
 use crate::kinds::{self, Kind, Start};
 use crate::store::keys;
 use tokio::time::Instant;
@@ -44,24 +44,59 @@ impl Engine {
         let Some(kind) = Kind::parse(&message.kind) else {
             return Err(Fault::Newer(message.envelope.v + 1));
         };
-        let mut job = put_together(message, older.as_ref(), kind, clock);
-        let mut along = Along::default();
-        match self.claimant(&job).await? {
-            Claimant::Free(now_holds) => along.take_pointer = Some(now_holds),
-            Claimant::Busy => {
-                let failure =
-                    Failure::lasting("record_lost", "the store lost this job, and its project has a newer one");
-                job.state = State::Failed;
-                job.error = Some(failure);
-                job.finished_at = Some(clock.now());
-            }
-        }
+        let job = put_together(message, older.as_ref(), kind, clock);
         tracing::warn!(job.id = %id, job.position = %job.at, "the store had lost this job's record; put back from its message");
         let version = older.as_ref().map(|older| older.version);
-        match self.create(job, version, clock, &along, until).await? {
+        match self.write_back(job, version, clock, &Along::default(), until).await? {
             Updated::Applied(loaded, _) | Updated::Refused(_, loaded) => Ok(Rebuilt::Record(loaded)),
-            Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => {
-                Err(crate::store::Error::Unavailable("the record changes as it is put back".to_owned()).into())
+            Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => Err(changing()),
+        }
+    }
+
+    /// Puts a record back that the store lost while its holder was at work: the job in hand, unless it has ended meanwhile
+    /// ([`Updated::Missing`]) or somebody else was first ([`Updated::Refused`]).
+    pub(super) async fn put_back(
+        &self,
+        job: Job,
+        clock: Clock,
+        along: &Along,
+        until: Instant,
+    ) -> Result<Updated, Fault> {
+        if self.store.tombstone(&job.id).await?.is_some_and(|epoch| epoch >= job.at.epoch) {
+            return Ok(Updated::Missing);
+        }
+        tracing::warn!(job.id = %job.id, job.position = %job.at, "the store had lost this job's record; put back by its holder");
+        let along = Along { put_back: false, exact: false, ..along.clone() };
+        self.write_back(job, None, clock, &along, until).await
+    }
+
+    /// Writes a forgotten job's record, as the project's current job if it may be that again; otherwise as failed, with all
+    /// its receipts.
+    async fn write_back(
+        &self,
+        job: Job,
+        over: Option<u64>,
+        clock: Clock,
+        along: &Along,
+        until: Instant,
+    ) -> Result<Updated, Fault> {
+        loop {
+            let mut job = job.clone();
+            let mut along = along.clone();
+            match self.claimant(&job).await? {
+                Claimant::Free(holds) if !job.is_final() => along.take_pointer = Some(holds),
+                Claimant::Free(_) => {}
+                Claimant::Busy if job.is_final() => {}
+                Claimant::Busy => {
+                    let why = "the store lost this job, and its project has a newer one";
+                    let event = Event::Fail { failure: Failure::lasting("record_lost", why) };
+                    job = job::apply(&job, &event, clock.now(), &self.settings.limits).unwrap_or(job);
+                }
+            }
+            match self.create(job, over, clock, &along, until).await? {
+                Updated::PointerTaken if Instant::now() < until => {}
+                Updated::PointerTaken => return Err(changing()),
+                updated => return Ok(updated),
             }
         }
     }
@@ -77,6 +112,10 @@ impl Engine {
         }
         Ok(Claimant::Free(Some(holds)))
     }
+}
+
+fn changing() -> Fault {
+    crate::store::Error::Unavailable("the project's jobs change too often".to_owned()).into()
 }
 
 /// A pointer's job and epoch.
@@ -105,10 +144,10 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
 }
 
 /// A job of which only the message (and perhaps older receipts) is left.
-fn forgotten(message: &Message, older: &[crate::job::Receipt], kind: Kind, now: u64) -> Job {
+fn forgotten(message: &Message, older: &[Receipt], kind: Kind, now: u64) -> Job {
     let mut receipts = message.receipts.clone();
     receipts.extend(older.iter().filter(|receipt| !message.receipts.contains(receipt)).cloned());
-    let Start { step, plan, stage, possibly_paid } = kind.rebuild(&receipts);
+    let Start { step, plan, stage, possibly_paid } = kind.rebuild(&receipts, &message.resume);
     let new = NewJob {
         id: message.envelope.job_id.clone(),
         owner: message.owner.clone(),
@@ -122,7 +161,8 @@ fn forgotten(message: &Message, older: &[crate::job::Receipt], kind: Kind, now: 
     let mut job = Job::new(new, now, message.deadline.saturating_sub(now));
     job.created_at = message.created_at;
     job.deadline = message.deadline;
-    job.started_at = (message.envelope.at != Position { epoch: 1, seq: 1 }).then_some(now);
+    // An epoch's first message was sent before its first claim, under the queue's deadline.
+    job.started_at = (message.envelope.at.seq != 1).then_some(now);
     job.ledger = kinds::rebuilt_ledger(&possibly_paid, &receipts, message.envelope.at, now);
     job
 }

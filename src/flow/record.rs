@@ -6,7 +6,7 @@ use crate::job::{self, Job, JobId, Millis, OpId, Refused, wire};
 use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record, Remember, keys};
 use bytes::Bytes;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a late push of a deleted job can still come: tombstones outlive records by this.
 const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
@@ -110,7 +110,7 @@ impl Engine {
         along: &Along,
         until: Instant,
     ) -> Result<Updated, Fault> {
-        let expected = over.map_or(Expected::Absent, Expected::Version);
+        let expected = over.map_or_else(|| self.anew(), Expected::Version);
         let commit = self.commit_of(None, &job, expected, along, clock.now());
         match self.persist(&commit, until).await? {
             Committed::Applied { version, due, .. } => Ok(self.applied(Loaded { job, version, clock }, due)),
@@ -131,17 +131,13 @@ impl Engine {
         until: Instant,
     ) -> Result<Updated, Fault> {
         let mut loaded = from.clone();
-        let mut expected = Expected::Version(loaded.version);
         loop {
             let now = loaded.now();
             let next = match job::apply(&loaded.job, event, now, &self.settings.limits) {
                 Ok(next) => next,
                 Err(refused) => return Ok(Updated::Refused(refused, Box::new(loaded))),
             };
-            let absent = expected == Expected::Absent;
-            let put_back = Along { take_pointer: Some(None), ..along.clone() };
-            let along = if absent { &put_back } else { along };
-            let commit = self.commit_of(Some(&loaded.job), &next, expected, along, now);
+            let commit = self.commit_of(Some(&loaded.job), &next, Expected::Version(loaded.version), along, now);
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
                     let clock = loaded.clock;
@@ -158,9 +154,12 @@ impl Engine {
                 }
                 Committed::Conflict(record) => {
                     loaded = decode(&record, loaded.clock)?;
-                    expected = Expected::Version(loaded.version);
                 }
-                Committed::Missing if along.put_back => expected = Expected::Absent,
+                Committed::Missing if along.put_back => match self.put_back(next, loaded.clock, along, until).await? {
+                    // Somebody else was first: decided on that record.
+                    Updated::Refused(_, found) => loaded = *found,
+                    updated => return Ok(updated),
+                },
                 Committed::Missing => return Ok(Updated::Missing),
                 Committed::PointerTaken(_) => return Ok(Updated::PointerTaken),
                 Committed::Remembered(reply) => return Ok(Updated::Remembered(reply)),
@@ -189,6 +188,13 @@ impl Engine {
         }
     }
 
+    /// Where the versions of a record written anew begin: never where those of a lost one stood.
+    fn anew(&self) -> Expected {
+        let (random, _) = self.new_id().as_u64_pair();
+        let (_, more) = self.new_id().as_u64_pair();
+        Expected::Anew(1 + (random ^ more) % (1 << 40))
+    }
+
     fn applied(&self, loaded: Loaded, due: Vec<JobId>) -> Updated {
         let _ = self.changes.send(loaded.job.id.clone());
         Updated::Applied(Box::new(loaded), due)
@@ -199,7 +205,7 @@ impl Engine {
         let key = keys::pointer(&new.owner, &new.project);
         let due = match (ttl, new.due()) {
             (Some(ttl), _) => DueAt::At(now + ttl),
-            (None, due @ Some(_)) if expected != Expected::Absent && old.and_then(Job::due) == due => DueAt::Keep,
+            (None, due @ Some(_)) if expected.version().is_some() && old.and_then(Job::due) == due => DueAt::Keep,
             (None, Some(due)) => DueAt::At(due),
             (None, None) => DueAt::Never,
         };
@@ -228,9 +234,11 @@ impl Engine {
         let mut pause = Duration::from_millis(50);
         let mut unknown = None;
         loop {
-            let error = match self.store.commit(commit).await {
-                Ok(committed) => return Ok(committed),
-                Err(error) => error,
+            let grace = until.max(Instant::now() + pause);
+            let error = match timeout_at(grace, self.store.commit(commit)).await {
+                Ok(Ok(committed)) => return Ok(committed),
+                Ok(Err(error)) => error,
+                Err(_) => store::Error::Unknown("no answer in time".to_owned()),
             };
             // Once an answer was lost, a later "unavailable" no longer means that nothing has changed.
             if let store::Error::Unknown(why) = &error {

@@ -5,7 +5,7 @@ use super::rebuild::Rebuilt;
 use super::record::{Loaded, Updated};
 use super::step::{EXACT, exhausted, job_timeout};
 use super::{Delivery, Engine, Fault};
-use crate::job::{self, Event, Judgement, Refused, retry, wire};
+use crate::job::{self, Event, Judgement, Millis, Refused, retry, wire};
 use crate::services::qstash::wire::FailureCallback;
 use crate::store;
 use std::time::Duration;
@@ -35,13 +35,16 @@ impl Engine {
     /// QStash's failure callback: the message it carries is spent.
     pub async fn failed(&self, delivery: &Delivery) -> Result<Spent, Fault> {
         match FailureCallback::parse(&delivery.body) {
-            Ok(FailureCallback { source_body: Some(body), dlq_id, .. }) => self.spent(&body, dlq_id.as_deref()).await,
+            Ok(FailureCallback { source_body: Some(body), dlq_id, .. }) => {
+                self.spent(&body, dlq_id.as_deref(), 0).await
+            }
             Ok(_) | Err(_) => Ok(Spent::Unreadable),
         }
     }
 
-    /// `body` is the message that is spent; `dlq_id` where it rests in QStash's dead letters.
-    pub async fn spent(&self, body: &[u8], dlq_id: Option<&str>) -> Result<Spent, Fault> {
+    /// `body` is the message that is spent; `dlq_id` where it rests in QStash's dead letters; `spread` delays the next one
+    /// further, where many are sent at once.
+    pub(super) async fn spent(&self, body: &[u8], dlq_id: Option<&str>, spread: Millis) -> Result<Spent, Fault> {
         let message = match wire::Message::decode(body) {
             Ok(message) => message,
             Err(wire::Error::Newer(envelope)) => return Err(Fault::Newer(envelope.v)),
@@ -55,7 +58,7 @@ impl Engine {
         );
         let until = Instant::now() + PATIENCE;
         for _ in 0..DECIDED {
-            if let Some(spent) = self.note_spent(&message, dlq_id, until).await? {
+            if let Some(spent) = self.note_spent(&message, dlq_id, spread, until).await? {
                 return Ok(spent);
             }
         }
@@ -67,6 +70,7 @@ impl Engine {
         &self,
         message: &wire::Message,
         dlq_id: Option<&str>,
+        spread: Millis,
         until: Instant,
     ) -> Result<Option<Spent>, Fault> {
         let push = message.push();
@@ -87,7 +91,7 @@ impl Engine {
             push,
             dlq_id: dlq_id.map(str::to_owned),
             lease_over,
-            after: retry::look(loaded.job.message.looks),
+            after: retry::look(loaded.job.message.looks) + spread,
         };
         let event = match judge(&loaded) {
             Judgement::Expired => Event::Fail { failure: job_timeout(&loaded) },

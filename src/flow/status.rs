@@ -27,6 +27,15 @@ pub struct Status {
     pub version: u64,
     pub view: View,
     pub next_update_at: Option<Millis>,
+    /// The store's time when it was read.
+    pub now: Millis,
+}
+
+impl Status {
+    /// Names this very state of this very job.
+    pub fn tag(&self) -> String {
+        format!("{}.{}", self.job.id, self.version)
+    }
 }
 
 impl Engine {
@@ -47,7 +56,7 @@ impl Engine {
         &self,
         find: &Find,
         owner: &Owner,
-        seen: Option<u64>,
+        seen: Option<String>,
         wait: Duration,
     ) -> Result<Option<Status>, Fault> {
         let end = Instant::now() + wait;
@@ -55,12 +64,12 @@ impl Engine {
         let mut seen = seen;
         loop {
             let Some(status) = self.status(find, owner).await? else { return Ok(None) };
-            let base = *seen.get_or_insert(status.version);
-            if status.version != base || status.job.is_final() || Instant::now() >= end {
+            let base = seen.get_or_insert_with(|| status.tag());
+            if status.tag() != *base || status.job.is_final() || Instant::now() >= end {
                 return Ok(Some(status));
             }
             // Another process may change it too: look again when something can have happened.
-            let pause = status.next_update_at.map_or(0, |at| at.saturating_sub(status.job.updated_at)).max(1_000);
+            let pause = status.next_update_at.map_or(0, |at| at.saturating_sub(status.now)).max(1_000);
             let look = end.min(Instant::now() + Duration::from_millis(pause));
             loop {
                 let told = tokio::select! {
@@ -81,6 +90,6 @@ impl Engine {
 fn status_of(loaded: &Loaded) -> Status {
     let job = loaded.job.clone();
     let view = Kind::parse(&job.kind).map_or(View { clips: Vec::new(), clips_failed: 0 }, |kind| kind.view(&job));
-    let next_update_at = job.next_update_at(loaded.now());
-    Status { version: loaded.version, view, next_update_at, job }
+    let now = loaded.now();
+    Status { version: loaded.version, view, next_update_at: job.next_update_at(now), now, job }
 }

@@ -81,7 +81,8 @@ impl Engine {
                     Rebuilt::Absorbed => return Ok(Err(Reply::OldNews)),
                 },
                 Judgement::Due => {
-                    let Some(kind) = Kind::parse(&loaded.job.kind) else {
+                    let kind = Kind::parse(&loaded.job.kind).filter(|kind| kind.understands(&loaded.job));
+                    let Some(kind) = kind else {
                         return Ok(Err(Reply::newer(wire::VERSION + 1)));
                     };
                     match self.take(&loaded, kind, until).await? {
@@ -134,21 +135,36 @@ impl Engine {
         let journal = StepJournal::new(self, token, loaded, step_end, lease_end);
         let context =
             Context { job: &context_job, now, pace: &self.settings.pace, services: &self.services, journal: &journal };
-        let ended = timeout_at(lease_end, kind.run(&context)).await;
+        let ended = {
+            let mut running = std::pin::pin!(kind.run(&context));
+            match timeout_at(step_end, &mut running).await {
+                // A paid call is not cut off while its lease lasts.
+                Err(_) if journal.is_paying() => timeout_at(lease_end, running).await,
+                ended => ended,
+            }
+        };
         let token = journal.token().clone();
         let loaded = journal.into_loaded();
         match ended {
             Ok(Ok(settlement)) => {
-                tracing::info!(job.id = %id, job.step = step, outcome = ?settlement.outcome, "step ends");
+                let (outcome, code) = settlement.outcome.told();
+                tracing::info!(job.id = %id, job.step = step, outcome, code, "step ends");
                 self.settle(&loaded, token, settlement, lease_end).await
             }
-            Ok(Err(Halt::NoTime)) => self.settle(&loaded, token, hand_back(&loaded), lease_end).await,
+            Ok(Err(Halt::NotNow)) => {
+                self.settle(&loaded, token, unchanged(&loaded, Outcome::Wait { after: 0 }), lease_end).await
+            }
             Ok(Err(Halt::Lost)) => {
                 tracing::warn!(job.id = %id, job.step = step, "the lease was lost; nothing more is written");
-                Reply::OldNews
+                self.lost(&loaded).await
             }
             Ok(Err(Halt::Store(why))) => Reply::away(&why),
-            Err(_) => Reply::away("the step outlived its lease"),
+            Err(_) => {
+                tracing::warn!(job.id = %id, job.step = step, "the step was cut off at its time limit");
+                let failure = Failure::retryable("step_timeout", format!("the step {step} did not end in time"));
+                let cut = unchanged(&loaded, Outcome::Retry { failure, after: None });
+                self.settle(&loaded, token, cut, lease_end).await
+            }
         }
     }
 
@@ -182,6 +198,19 @@ impl Engine {
         self.publish_then(settled, &due, Reply::Done).await
     }
 
+    /// What to tell QStash of a push whose lease was lost on the way.
+    async fn lost(&self, had: &Loaded) -> Reply {
+        match self.load(&had.job.id).await {
+            Ok((None, _)) => Reply::away("the record is gone"),
+            Ok((Some(found), _)) if found.job.is_final() || found.job.at > had.job.at => self.old_news(found).await,
+            Ok((Some(found), _)) => match found.job.lease(found.now(), self.store.opening()) {
+                Some(lease) => busy(lease.until, found.now()),
+                None => Reply::away("the lease was lost"),
+            },
+            Err(fault) => Reply::away(&fault),
+        }
+    }
+
     /// A push that is late still answers only after what it left unpublished is out.
     async fn old_news(&self, loaded: Loaded) -> Reply {
         self.publish_then(loaded, &[], Reply::OldNews).await
@@ -208,10 +237,10 @@ impl Engine {
     }
 }
 
-/// The same step again, at once, by another process or a later claim.
-fn hand_back(loaded: &Loaded) -> Settlement {
+/// The step ended without a word of its own: what it has written so far stands.
+fn unchanged(loaded: &Loaded, outcome: Outcome) -> Settlement {
     Settlement {
-        outcome: Outcome::Wait { after: 0 },
+        outcome,
         plan: loaded.job.plan.clone(),
         report: Report { progress: loaded.job.progress, stage: loaded.job.stage.clone() },
         refused: Vec::new(),

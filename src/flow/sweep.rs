@@ -12,7 +12,8 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-const BATCH: usize = 100;
+/// How many due jobs a round looks at: far more than it mends, so that a few that nobody can mend do not hide the others.
+const BATCH: usize = 1_000;
 const REVIVED: usize = 50;
 const FAILED: usize = 20;
 /// What is sent anew in one round is spread over this long.
@@ -143,8 +144,7 @@ impl Engine {
         if so_far.revived >= REVIVED {
             return Ok(Mended::Left);
         }
-        let after = SPREAD * so_far.revived as Millis / REVIVED as Millis;
-        let event = Event::Spent { push, dlq_id: None, lease_over: true, after };
+        let event = Event::Spent { push, dlq_id: None, lease_over: true, after: spread(so_far) };
         let Updated::Applied(loaded, _) = self.update(&loaded, &event, &EXACT, until).await? else {
             return Ok(Mended::Left);
         };
@@ -177,6 +177,9 @@ impl Engine {
                 }
             };
             for letter in &page.messages {
+                if Instant::now() >= end || swept.revived >= REVIVED || swept.failed >= FAILED {
+                    return Ok(());
+                }
                 // Refused for good by our own worker: the job has failed with its reason.
                 if letter.response_status != Some(489) {
                     self.sweep_dead_letter(letter, swept).await?;
@@ -192,7 +195,7 @@ impl Engine {
 
     async fn sweep_dead_letter(&self, letter: &DeadLetter, swept: &mut Swept) -> Result<(), Fault> {
         let Some(body) = letter.message.body_bytes() else { return Ok(()) };
-        let settled = match self.spent(&body, Some(&letter.dlq_id)).await {
+        let settled = match self.spent(&body, Some(&letter.dlq_id), spread(swept)).await {
             Ok(Spent::SentAnew { .. }) => {
                 swept.revived += 1;
                 true
@@ -210,6 +213,11 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// When the next one of this round's is to be delivered.
+fn spread(so_far: &Swept) -> Millis {
+    SPREAD * so_far.revived as Millis / REVIVED as Millis
 }
 
 impl Swept {

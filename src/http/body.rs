@@ -6,9 +6,13 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde_json::{Map, Value};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The largest body a frontend route takes.
 const BODY_MAX: usize = 64 * 1024;
+/// How long it may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A JSON object and the bytes it came as.
 pub(super) async fn object(headers: &HeaderMap, body: Body) -> Result<(Map<String, Value>, Bytes), Problem> {
@@ -18,9 +22,16 @@ pub(super) async fn object(headers: &HeaderMap, body: Body) -> Result<(Map<Strin
         let detail = "The body must be application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
-    let bytes = to_bytes(body, BODY_MAX).await.map_err(|_| {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", format!("The body is larger than {BODY_MAX} bytes"))
-    })?;
+    let bytes = match timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(_)) => {
+            let detail = format!("The body is larger than {BODY_MAX} bytes");
+            return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail));
+        }
+        Err(_) => {
+            return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "timeout", "The body did not come in time"));
+        }
+    };
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(fields)) => Ok((fields, bytes)),
         Ok(_) => Err(Problem::bad_request("The body must be a JSON object")),

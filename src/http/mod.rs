@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 /// Everything the routes hold.
 pub struct Http {
@@ -32,6 +33,8 @@ pub struct Http {
     pub cors_origins: Vec<String>,
     /// The longest `?wait=` is held.
     pub wait_max: Duration,
+    /// What outlives its request, and must not be cut off when the process stops.
+    pub tasks: TaskTracker,
 }
 
 /// Serves until `stopping` is cancelled and what was under way is answered.

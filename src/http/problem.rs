@@ -20,12 +20,12 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     pub retry_after: Option<Duration>,
     /// Further members, such as `jobId`.
-    pub more: serde_json::Map<String, Value>,
+    pub more: Vec<(&'static str, Value)>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        let (errors, retry_after, more) = (Vec::new(), None, serde_json::Map::new());
+        let (errors, retry_after, more) = (Vec::new(), None, Vec::new());
         Self { status, code, detail: detail.into(), errors, retry_after, more }
     }
 
@@ -55,8 +55,8 @@ impl Problem {
     }
 
     #[must_use]
-    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
-        self.more.insert(member.to_owned(), value.into());
+    pub fn with(mut self, member: &'static str, value: impl Into<Value>) -> Self {
+        self.more.push((member, value.into()));
         self
     }
 }
@@ -196,7 +196,7 @@ fn render(problem: &Problem, request_id: &str) -> Response {
         "requestId": request_id,
     });
     if let Some(members) = body.as_object_mut() {
-        members.extend(problem.more.clone());
+        members.extend(problem.more.iter().map(|(member, value)| ((*member).to_owned(), value.clone())));
         if !problem.errors.is_empty() {
             members.insert("errors".to_owned(), json!(problem.errors));
         }

@@ -8,9 +8,13 @@ use crate::services::qstash::signature::{Key, Rejected, Verifier};
 use axum::body::{Body, to_bytes};
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The largest push read; ours are a few kilobytes, a failure callback carries one of them in base64.
 const BODY_MAX: usize = 1024 * 1024;
+/// How long it may take to come: whoever sends it is not known yet.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whose pushes are believed, and for which addresses.
 pub struct Pushes {
@@ -33,7 +37,8 @@ impl Http {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Delivery, Problem> {
-        let body = to_bytes(body, BODY_MAX).await.map_err(|_| rejected("unreadable body"))?;
+        let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await;
+        let body = body.map_err(|_| rejected("slow body"))?.map_err(|_| rejected("unreadable body"))?;
         let url = match destination {
             Destination::Worker => &self.pushes.worker_url,
             Destination::Failed => &self.pushes.failed_url,

@@ -71,6 +71,11 @@ pub enum Event {
         token: LeaseToken,
         receipt: Receipt,
     },
+    /// The intended calls were not made after all.
+    Withdraw {
+        token: LeaseToken,
+        effects: Vec<String>,
+    },
     /// The holder writes down how far it is; `further`: the attempt got somewhere that no other has to go again.
     Checkpoint {
         token: LeaseToken,
@@ -125,6 +130,9 @@ pub enum Refused {
     OldNews,
     #[error("that is known already")]
     Nothing,
+    /// A receipt came in meanwhile.
+    #[error("that has been paid")]
+    Paid,
 }
 
 /// The job after `event`. Pure: the same arguments give the same job.
@@ -145,8 +153,17 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
         Event::Claim { at, lease } => claim(&mut next, *at, lease, now, limits)?,
         Event::Intend { token, effects, looked_up } => {
             held(job, token)?;
+            if effects.iter().any(|effect| job.ledger.receipt(effect).is_some()) {
+                return Err(Refused::Paid);
+            }
             for effect in effects {
                 next.ledger.intend(effect, job.at, now, *looked_up);
+            }
+        }
+        Event::Withdraw { token, effects } => {
+            held(job, token)?;
+            for effect in effects {
+                next.ledger.close(effect);
             }
         }
         Event::Checkpoint { token, plan, report, further } => {
@@ -218,6 +235,7 @@ fn claim(job: &mut Job, at: Position, lease: &Lease, now: Millis, limits: &Limit
     }
     job.attempts += 1;
     job.leased_until = job.leased_until.max(lease.until);
+    job.message.look_at = lease.until + retry::look(job.message.looks);
     job.message.sent = true;
     job.state = State::Running { lease: lease.clone() };
     Ok(())
@@ -240,7 +258,8 @@ fn settle(job: &mut Job, settlement: &Settlement, now: Millis, limits: &Limits) 
         Outcome::Wait { after } => advance(job, *after, now),
         Outcome::Away { after, failure } => {
             let waits = job.waits + 1;
-            let after = after.unwrap_or_else(|| retry::away(job.waits));
+            // Asked to come back sooner than we would by ourselves, we do not: each look is a message.
+            let after = after.map_or_else(|| retry::away(job.waits), |after| after.max(retry::away(0)));
             advance(job, after, now);
             job.waits = waits;
             job.error = Some(failure.clone());

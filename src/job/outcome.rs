@@ -16,13 +16,31 @@ pub struct Failure {
 }
 
 impl Failure {
-    pub fn retryable(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), retryable: true }
+    pub fn retryable(code: &str, message: impl AsRef<str>) -> Self {
+        Self { code: code.to_owned(), message: unsigned(message.as_ref()), retryable: true }
     }
 
-    pub fn lasting(code: &str, message: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), retryable: false }
+    pub fn lasting(code: &str, message: impl AsRef<str>) -> Self {
+        Self { code: code.to_owned(), message: unsigned(message.as_ref()), retryable: false }
     }
+}
+
+/// The text without what may open a door: of each address only what stands before its query, and no credentials.
+pub fn unsigned(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        plain.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || "\"'<>)]}".contains(c)).unwrap_or(after.len());
+        let (address, more) = after.split_at(end);
+        let address = address.split(['?', '#']).next().unwrap_or_default();
+        let host = address.find('/').unwrap_or(address.len());
+        plain.push_str(&address[address[..host].rfind('@').map_or(0, |at| at + 1)..]);
+        rest = more;
+    }
+    plain.push_str(rest);
+    plain
 }
 
 /// How a step ended.
@@ -40,6 +58,20 @@ pub enum Outcome {
     Retry { failure: Failure, after: Option<Millis> },
     /// No attempt can help.
     Fail { failure: Failure },
+}
+
+impl Outcome {
+    /// Its name, and the failure's code if there is one: what may be logged.
+    pub fn told(&self) -> (&'static str, &str) {
+        match self {
+            Self::Next { step, .. } => ("next", step),
+            Self::Wait { .. } => ("wait", ""),
+            Self::Away { failure, .. } => ("away", &failure.code),
+            Self::Done => ("done", ""),
+            Self::Retry { failure, .. } => ("retry", &failure.code),
+            Self::Fail { failure } => ("fail", &failure.code),
+        }
+    }
 }
 
 /// What the caller sees of a job between steps.

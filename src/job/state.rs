@@ -3,7 +3,6 @@
 use super::id::{JobId, LeaseToken, Millis, Owner, Position, ProjectId};
 use super::ledger::Ledger;
 use super::outcome::Failure;
-use super::retry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -225,7 +224,7 @@ impl Job {
         }
         let look = match &self.state {
             State::Running { lease } if self.message.spent => lease.until,
-            State::Running { lease } => lease.until + retry::look(self.message.looks),
+            State::Running { lease } => lease.until.max(self.message.look_at),
             _ => self.message.look_at,
         };
         Some(look.min(self.deadline.max(self.leased_until)))

@@ -69,11 +69,14 @@ pub struct Message {
     pub deadline: Millis,
     #[serde(default)]
     pub receipts: Vec<Receipt>,
+    /// What else the kind needs to find its way again; its own shape.
+    #[serde(default)]
+    pub resume: Value,
 }
 
 impl Message {
-    /// The live message of a job.
-    pub fn of(job: &Job) -> Self {
+    /// The live message of a job; `resume` is its kind's.
+    pub fn of(job: &Job, resume: Value) -> Self {
         Self {
             envelope: Envelope { v: VERSION, job_id: job.id.clone(), at: job.at, send: job.send },
             kind: job.kind.clone(),
@@ -84,6 +87,7 @@ impl Message {
             created_at: job.created_at,
             deadline: job.deadline,
             receipts: job.ledger.receipts.clone(),
+            resume,
         }
     }
 

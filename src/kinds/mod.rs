@@ -83,9 +83,10 @@ pub enum Halt {
     /// The job has moved on without us: nothing more may be done or written.
     #[error("the lease is lost")]
     Lost,
-    /// Too little of the lease is left for a paid call.
-    #[error("too little time is left for a paid call")]
-    NoTime,
+    /// A paid call must not be made now: too little of the lease is left, or it turns out to have been paid. The step is
+    /// to be run again.
+    #[error("a paid call must not be made now")]
+    NotNow,
     /// The store took no write as long as the lease lasted.
     #[error("the store is away: {0}")]
     Store(String),
@@ -147,9 +148,23 @@ impl Kind {
     }
 
     /// Where a job goes on of which only its message is left.
-    pub fn rebuild(self, receipts: &[Receipt]) -> Start {
+    pub fn rebuild(self, receipts: &[Receipt], resume: &Value) -> Start {
         match self {
-            Self::Clip => clip::rebuild(receipts),
+            Self::Clip => clip::rebuild(receipts, resume),
+        }
+    }
+
+    /// What a message carries beside the receipts, so that [`Kind::rebuild`] finds its way.
+    pub fn resume(self, job: &Job) -> Value {
+        match self {
+            Self::Clip => clip::resume(job),
+        }
+    }
+
+    /// Whether this build understands where the job stands; if not, a newer one does, and it is left alone.
+    pub fn understands(self, job: &Job) -> bool {
+        match self {
+            Self::Clip => clip::understands(job),
         }
     }
 

@@ -104,16 +104,27 @@ pub struct Commit {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// No record (a job's first write, or putting back a forgotten one).
+    /// No record; the new one's version is 1.
     Absent,
+    /// No record; the new one's version is this, so that one put back never repeats a version of the one that was lost.
+    Anew(u64),
     Version(u64),
 }
 
 impl Expected {
     pub fn version(self) -> Option<u64> {
         match self {
-            Self::Absent => None,
+            Self::Absent | Self::Anew(_) => None,
             Self::Version(version) => Some(version),
+        }
+    }
+
+    /// The version that a commit so expected makes.
+    pub fn next(self) -> u64 {
+        match self {
+            Self::Absent => 1,
+            Self::Anew(version) => version,
+            Self::Version(version) => version + 1,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The frontend's routes: enqueue, status, cancel, retry.
 
-use crate::flow::{Ask, Find, Kind, Status};
+use crate::flow::{Ask, Find, Kind};
 use crate::http::caller::Caller;
 use crate::http::{Http, Problem, body, view};
 use crate::job::{JobId, ProjectId};
@@ -87,7 +87,7 @@ pub async fn status(
         http.engine.status_after(&find, &owner, seen(known), wait).await?
     };
     let status = found.ok_or_else(|| Problem::not_found("No job found for this project"))?;
-    let tag = tag(&status);
+    let tag = format!("\"{}\"", status.tag());
     let unchanged =
         known.split(',').any(|known| matches!(known.trim().trim_start_matches("W/"), t if t == tag || t == "*"));
     let headers = [
@@ -100,14 +100,10 @@ pub async fn status(
     Ok((headers, Json(view::status(&status))).into_response())
 }
 
-/// Names the job and its version: another job of the same project is another representation.
-fn tag(status: &Status) -> String {
-    format!("\"{}.{}\"", status.job.id, status.version)
-}
-
-/// The version a caller has seen, read back from our tag.
-fn seen(tags: &str) -> Option<u64> {
-    tags.trim().trim_start_matches("W/").trim_matches('"').rsplit_once('.')?.1.parse().ok()
+/// The state a caller has seen, read back from our tag.
+fn seen(tags: &str) -> Option<String> {
+    let tag = tags.trim().trim_start_matches("W/").trim_matches('"');
+    (!tag.is_empty()).then(|| tag.to_owned())
 }
 
 pub async fn cancel(

@@ -2,9 +2,9 @@
 //! export whose outcome is unknown is looked up at Klap before it is paid again.
 
 use super::plan::{Clip, ClipState, Plan};
-use super::{Context, Halt, away, first_look, klap_away, klap_unauthorized, settlement, step};
+use super::{Context, Halt, away, first_look, klap_away, klap_unauthorized, plan, settlement, step};
 use crate::job::{Failure, Outcome, Settlement};
-use crate::services::klap::{self, wire};
+use crate::services::klap;
 use futures_util::stream::{self, StreamExt};
 
 /// Paid calls under way at once.
@@ -20,7 +20,7 @@ pub(super) struct Paid {
 }
 
 pub(super) async fn export(context: &Context<'_>) -> Result<Settlement, Halt> {
-    let mut plan = Plan::read(&context.job.plan);
+    let mut plan = plan(context)?;
     let Some(folder) = plan.folder.clone() else {
         return Ok(settlement(context, Outcome::Next { step: step::AWAIT_TASK, after: 0 }, &plan, Vec::new()));
     };
@@ -51,25 +51,16 @@ pub(super) async fn pay(context: &Context<'_>, plan: &mut Plan, folder: &str) ->
     let (unknown, mut to_pay): (Vec<Clip>, Vec<Clip>) = pending(plan)
         .cloned()
         .partition(|clip| context.job.rebuilt || context.job.ledger.unknown(&clip.export_effect()) > 0);
-    for clip in unknown {
-        match find(context, folder, &clip).await {
-            Ok(Some(export)) => {
-                context.journal.receive(&clip.export_effect(), &export).await?;
-                exported(plan, &clip.id, export);
-            }
-            Ok(None) => to_pay.push(clip),
-            Err(error) => {
-                paid.outcome = Some(klap_away(&error));
-                return Ok(paid);
-            }
-        }
+    look_up(context, plan, folder, unknown, &mut to_pay, &mut paid).await?;
+    if paid.outcome.is_some() {
+        return Ok(paid);
     }
     for round in to_pay.chunks(AT_ONCE) {
         let effects: Vec<String> = round.iter().map(Clip::export_effect).collect();
         match context.journal.intend(&effects, true).await {
             Ok(()) => {}
             // What is paid so far is written down; the rest in the next step.
-            Err(Halt::NoTime) => {
+            Err(Halt::NotNow) => {
                 paid.outcome = Some(Outcome::Wait { after: 0 });
                 break;
             }
@@ -83,6 +74,39 @@ pub(super) async fn pay(context: &Context<'_>, plan: &mut Plan, folder: &str) ->
     Ok(paid)
 }
 
+/// Clips whose export may have been paid for: found at Klap, or to be paid.
+async fn look_up(
+    context: &Context<'_>,
+    plan: &mut Plan,
+    folder: &str,
+    unknown: Vec<Clip>,
+    to_pay: &mut Vec<Clip>,
+    paid: &mut Paid,
+) -> Result<(), Halt> {
+    let mut looks = stream::iter(unknown)
+        .map(async |clip| {
+            let found = find(context, folder, &clip).await;
+            let written = match &found {
+                Ok(Some(export)) => context.journal.receive(&clip.export_effect(), export).await,
+                Ok(None) | Err(_) => Ok(()),
+            };
+            (clip, found, written)
+        })
+        .buffer_unordered(AT_ONCE);
+    let mut halted = Ok(());
+    while let Some((clip, found, written)) = looks.next().await {
+        halted = halted.and(written);
+        match found {
+            Ok(Some(export)) => exported(plan, &clip.id, export),
+            Ok(None) => to_pay.push(clip),
+            Err(error @ klap::Error::Refused { .. }) => fail(plan, &clip.id, |clip| clip.fail(error.to_string())),
+            Err(error) => paid.outcome = Some(klap_away(&error)),
+        }
+    }
+    halted
+}
+
+/// Pays for these clips at once. Each receipt is written as soon as its call is answered, while the others go on.
 async fn pay_round(
     context: &Context<'_>,
     plan: &mut Plan,
@@ -94,19 +118,29 @@ async fn pay_round(
     let mut calls = stream::iter(round.to_vec())
         .map(async |clip| {
             let answer = klap.export(folder, &clip.id, context.pace.paid_call).await;
-            (clip, answer)
+            let written = match &answer {
+                Ok(export) => context.journal.receive(&clip.export_effect(), &export.id).await,
+                Err(_) => Ok(()),
+            };
+            (clip, answer, written)
         })
         .buffer_unordered(AT_ONCE);
-    while let Some((clip, answer)) = calls.next().await {
+    // All answers are taken in before giving up: each may be a paid id.
+    let mut halted = Ok(());
+    while let Some((clip, answer, written)) = calls.next().await {
+        halted = halted.and(written);
         match answer {
-            Ok(export) => {
-                context.journal.receive(&clip.export_effect(), &export.id).await?;
-                exported(plan, &clip.id, export.id);
-            }
+            Ok(export) => exported(plan, &clip.id, export.id),
             Err(error) => not_exported(plan, &clip, &error, paid),
         }
     }
-    Ok(())
+    halted
+}
+
+fn fail(plan: &mut Plan, clip: &str, how: impl FnOnce(&mut Clip)) {
+    if let Some(clip) = plan.clips.iter_mut().find(|other| other.id == clip) {
+        how(clip);
+    }
 }
 
 /// Exports paid by an earlier attempt that did not come to write its plan.
@@ -133,8 +167,12 @@ fn exported(plan: &mut Plan, clip: &str, export: String) {
 /// An export of this clip that we paid for without hearing of it: the newest that is not one we know.
 async fn find(context: &Context<'_>, folder: &str, clip: &Clip) -> Result<Option<String>, klap::Error> {
     let known = |id: &str| context.job.ledger.receipts.iter().any(|receipt| receipt.id == id);
-    let mut exports = context.services.klap.exports(folder, &clip.id).await?;
-    exports.retain(|export| export.status != wire::TaskStatus::Error && !known(&export.id));
+    let mut exports = match context.services.klap.exports(folder, &clip.id).await {
+        Err(klap::Error::NotFound) => Vec::new(),
+        exports => exports?,
+    };
+    // One in error counts as paid like any other: looking at it later tells.
+    exports.retain(|export| !known(&export.id));
     exports.sort_by(|a, b| a.created_at.cmp(&b.created_at));
     Ok(exports.pop().map(|export| export.id))
 }

@@ -1,14 +1,13 @@
 //! Writing the stored clips into the project's row.
 
-use super::plan::Plan;
 use super::view::stored_clips;
-use super::{Context, Halt, away, settlement};
+use super::{Context, Halt, away, plan, settlement};
 use crate::job::{Failure, Outcome, Settlement};
 use crate::services::supabase::{Error, Merge, MergedClips};
 use jiff::Timestamp;
 
 pub(super) async fn finalize(context: &Context<'_>) -> Result<Settlement, Halt> {
-    let plan = Plan::read(&context.job.plan);
+    let plan = plan(context)?;
     let clips = serde_json::Value::Array(stored_clips(context.job, &plan));
     let now = i64::try_from(context.now).ok().and_then(|now| Timestamp::from_millisecond(now).ok()).unwrap_or_default();
     let project = context.job.project.as_str();

@@ -1,12 +1,12 @@
 //! Reading what clips Klap found. Its folder may be empty for a while after the task is ready.
 
 use super::plan::{Clip, ClipState, EMPTY_FOLDER, Plan};
-use super::{Context, Halt, klap_away, settlement, step};
+use super::{Context, Halt, klap_away, plan, settlement, step};
 use crate::job::{Failure, Outcome, Settlement};
 use crate::services::klap::wire::Project;
 
 pub(super) async fn list(context: &Context<'_>) -> Result<Settlement, Halt> {
-    let mut plan = Plan::read(&context.job.plan);
+    let mut plan = plan(context)?;
     let Some(folder) = plan.folder.clone() else {
         return Ok(settlement(context, Outcome::Next { step: step::AWAIT_TASK, after: 0 }, &plan, Vec::new()));
     };

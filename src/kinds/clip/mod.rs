@@ -19,6 +19,7 @@ use super::{Context, Halt, Length, Start};
 use crate::job::{Failure, Job, Outcome, Receipt, Report, Settlement};
 use crate::services::klap;
 use plan::{Clip, ClipState, Plan};
+use serde_json::{Value, json};
 use std::time::Duration;
 
 pub const NAME: &str = "clip";
@@ -30,6 +31,8 @@ mod step {
     pub const EXPORT: &str = "export";
     pub const TRANSFER: &str = "transfer";
     pub const FINALIZE: &str = "finalize";
+
+    pub const ALL: [&str; 6] = [SUBMIT, AWAIT_TASK, LIST, EXPORT, TRANSFER, FINALIZE];
 }
 
 pub fn first() -> Start {
@@ -37,12 +40,21 @@ pub fn first() -> Start {
 }
 
 /// With a paid task the way is found again by free looks; without one it may have been paid unnoticed.
-pub fn rebuild(receipts: &[Receipt]) -> Start {
-    let plan = Plan::from_receipts(receipts);
+pub fn rebuild(receipts: &[Receipt], resume: &Value) -> Start {
+    let plan = Plan::resumed(receipts, resume);
     if plan.task.is_some() {
         return start(step::AWAIT_TASK, &plan);
     }
     Start { possibly_paid: vec![plan.submit_effect()], ..start(step::SUBMIT, &plan) }
+}
+
+/// Which task the receipts of a message are to be read for.
+pub fn resume(job: &Job) -> Value {
+    Plan::read(&job.plan).map_or(Value::Null, |plan| json!({"generation": plan.generation}))
+}
+
+pub fn understands(job: &Job) -> bool {
+    step::ALL.contains(&job.step.as_str()) && Plan::read(&job.plan).is_some()
 }
 
 /// Where a person's retry goes on: the failed step, or a new task where Klap itself came to nothing.
@@ -50,7 +62,8 @@ pub fn reopen(job: &Job) -> Result<Start, Failure> {
     if let Some(failure) = job.error.as_ref().filter(|failure| !failure.retryable) {
         return Err(failure.clone());
     }
-    let mut plan = Plan::read(&job.plan);
+    let unreadable = || Failure::retryable("unreadable_plan", "the job's plan cannot be read by this build");
+    let mut plan = Plan::read(&job.plan).ok_or_else(unreadable)?;
     let lost =
         job.error.as_ref().is_some_and(|failure| ["klap_task_failed", "klap_task_lost"].contains(&&*failure.code));
     if lost {
@@ -93,12 +106,13 @@ pub async fn run(context: &Context<'_>) -> Result<Settlement, Halt> {
         step::EXPORT => export::export(context).await,
         step::TRANSFER => transfer::transfer(context).await,
         step::FINALIZE => finalize::finalize(context).await,
-        other => {
-            let failure = Failure::retryable("unknown_step", format!("this build does not know the step {other}"));
-            let outcome = Outcome::Retry { failure, after: None };
-            Ok(settlement(context, outcome, &Plan::read(&context.job.plan), Vec::new()))
-        }
+        other => Err(Halt::Store(format!("this build does not know the step {other}"))),
     }
+}
+
+/// The plan of a job that was found to be understood.
+fn plan(context: &Context<'_>) -> Result<Plan, Halt> {
+    Plan::read(&context.job.plan).ok_or_else(|| Halt::Store("the job's plan cannot be read".to_owned()))
 }
 
 /// What a step does, in words for the caller.

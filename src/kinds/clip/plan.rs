@@ -1,5 +1,6 @@
 //! How far a clip job has come, and the decisions that follow from it. Pure: the record's `plan`, and functions of it.
 
+use crate::job::outcome::unsigned;
 use crate::job::{Ledger, Millis, Receipt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -117,21 +118,20 @@ impl Plan {
         serde_json::to_value(self).unwrap_or(Value::Null)
     }
 
-    pub fn read(plan: &Value) -> Self {
-        Self::deserialize(plan).unwrap_or_else(|_| Self::beginning())
+    /// `None`: not written by this build or one before it.
+    pub fn read(plan: &Value) -> Option<Self> {
+        Self::deserialize(plan).ok()
     }
 
-    /// What a message's receipts tell of a forgotten plan: the newest task, if one was paid.
-    pub fn from_receipts(receipts: &[Receipt]) -> Self {
+    /// What a message tells of a forgotten plan: which task it is about (the newest receipt's, if it does not say), and
+    /// whether that was paid.
+    pub fn resumed(receipts: &[Receipt], resume: &Value) -> Self {
+        let paid = receipts.iter().filter_map(|receipt| receipt.effect.strip_prefix("submit:")?.parse().ok());
+        let told = resume["generation"].as_u64().and_then(|generation| u32::try_from(generation).ok());
         let mut plan = Self::beginning();
-        for receipt in receipts {
-            if let Some(generation) = receipt.effect.strip_prefix("submit:").and_then(|n| n.parse().ok())
-                && (generation > plan.generation || plan.task.is_none())
-            {
-                plan.generation = generation;
-                plan.task = Some(receipt.id.clone());
-            }
-        }
+        plan.generation = told.into_iter().chain(paid).max().unwrap_or(1);
+        let effect = plan.submit_effect();
+        plan.task = receipts.iter().find(|receipt| receipt.effect == effect).map(|receipt| receipt.id.clone());
         plan
     }
 
@@ -209,7 +209,7 @@ impl Clip {
     /// The clip failed in a way that another attempt may mend.
     pub fn fail(&mut self, why: impl Into<String>) {
         self.failures += 1;
-        self.error = Some(why.into());
+        self.error = Some(unsigned(&why.into()));
         if self.failures >= CLIP_ATTEMPTS {
             self.state = ClipState::Failed;
             self.upload = None;
@@ -219,7 +219,7 @@ impl Clip {
     /// No attempt can help this clip.
     pub fn give_up(&mut self, why: impl Into<String>) {
         self.failures = CLIP_ATTEMPTS;
-        self.error = Some(why.into());
+        self.error = Some(unsigned(&why.into()));
         self.state = ClipState::Failed;
         self.upload = None;
     }
@@ -233,7 +233,7 @@ impl Clip {
             self.give_up(why);
         } else {
             self.paid_again = true;
-            self.error = Some(why.into());
+            self.error = Some(unsigned(&why.into()));
             self.state = ClipState::Pending;
         }
     }

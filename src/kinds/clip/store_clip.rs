@@ -69,7 +69,11 @@ impl StoreClip {
                 Ok((total, url.into()))
             }
             Some(info) => Err(Trouble::Failed(format!("storage has {} of {total} bytes", info.size))),
-            None => Err(Trouble::Failed("storage does not have the clip it took".to_owned())),
+            None => {
+                // All bytes were taken and nothing came of them: only a new upload can help.
+                self.upload = None;
+                Err(Trouble::Failed("storage does not have the clip it took".to_owned()))
+            }
         }
     }
 

@@ -1,12 +1,12 @@
 //! Creating the Klap task, the first paid call, and looking whether it is ready.
 
 use super::plan::{Plan, Submit};
-use super::{Context, Halt, away, expected, first_look, input, klap_away, klap_unauthorized, settlement, step};
+use super::{Context, Halt, away, expected, first_look, input, klap_away, klap_unauthorized, plan, settlement, step};
 use crate::job::{Failure, Outcome, Settlement};
 use crate::services::klap::{self, wire};
 
 pub(super) async fn submit(context: &Context<'_>) -> Result<Settlement, Halt> {
-    let mut plan = Plan::read(&context.job.plan);
+    let mut plan = plan(context)?;
     let Some(input) = input::Input::read(&context.job.input) else {
         let failure = Failure::lasting("unreadable_input", "the job's input cannot be read");
         return Ok(settlement(context, Outcome::Fail { failure }, &plan, Vec::new()));
@@ -68,7 +68,7 @@ fn not_submitted(error: &klap::Error) -> Outcome {
 }
 
 pub(super) async fn await_task(context: &Context<'_>) -> Result<Settlement, Halt> {
-    let mut plan = Plan::read(&context.job.plan);
+    let mut plan = plan(context)?;
     let Some(task) = plan.task.clone() else {
         return Ok(settlement(context, Outcome::Next { step: step::SUBMIT, after: 0 }, &plan, Vec::new()));
     };

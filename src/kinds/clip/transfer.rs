@@ -5,7 +5,7 @@
 use super::export::{no_clips_stored, pay};
 use super::plan::{Clip, ClipState, Plan, Stored, Upload};
 use super::store_clip::{Moved, StoreClip, Trouble};
-use super::{Context, Halt, away, first_look, klap_away, klap_unauthorized, report, settlement, step};
+use super::{Context, Halt, away, first_look, klap_away, klap_unauthorized, plan, report, settlement, step};
 use crate::job::{Outcome, Settlement};
 use crate::services::klap::{self, wire};
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
@@ -25,7 +25,7 @@ const STREAMS: usize = 3;
 const WIND_UP: Duration = Duration::from_secs(3);
 
 pub(super) async fn transfer(context: &Context<'_>) -> Result<Settlement, Halt> {
-    let mut plan = Plan::read(&context.job.plan);
+    let mut plan = plan(context)?;
     let Some(folder) = plan.folder.clone() else {
         return Ok(settlement(context, Outcome::Next { step: step::AWAIT_TASK, after: 0 }, &plan, Vec::new()));
     };
@@ -96,6 +96,7 @@ async fn look(context: &Context<'_>, plan: &mut Plan, folder: &str) -> Result<Ve
             },
             Err(klap::Error::NotFound) => clip.export_failed("Klap no longer knows the export"),
             Err(klap::Error::Unauthorized) => return Err(Outcome::Fail { failure: klap_unauthorized() }),
+            Err(error @ klap::Error::Refused { .. }) => clip.fail(error.to_string()),
             Err(error) => away = Some(klap_away(&error)),
         }
     }

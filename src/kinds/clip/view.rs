@@ -6,7 +6,7 @@ use crate::kinds::View;
 use serde_json::{Value, json};
 
 pub fn view(job: &Job) -> View {
-    let plan = Plan::read(&job.plan);
+    let plan = Plan::read(&job.plan).unwrap_or_else(Plan::beginning);
     let clips = plan.clips.iter().enumerate().map(|(index, clip)| public(job, &plan, index, clip)).collect();
     View { clips, clips_failed: plan.failed() }
 }

@@ -91,7 +91,7 @@ fn refusal(
         (Expected::Version(_), None) => return Ok(Some(Committed::Missing)),
         (Expected::Version(version), Some(found)) if found.record.version == version => {}
         (_, Some(found)) => return Ok(Some(Committed::Conflict(found.record.clone()))),
-        (Expected::Absent, None) => {}
+        (Expected::Absent | Expected::Anew(_), None) => {}
     }
     if let PointerWrite::Swap { key, from, .. } = &commit.pointer {
         let holder = holder(write, &key.0, now)?;

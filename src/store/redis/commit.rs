@@ -2,7 +2,7 @@
 
 use crate::job::id::{JobId, Millis};
 use crate::store::keys::{Names, expiry_ms};
-use crate::store::{Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record};
+use crate::store::{Commit, Committed, DueAt, Expiry, PointerWrite, Record};
 use bytes::Bytes;
 use redis::{Cmd, FromRedisValue, Value, from_redis_value};
 
@@ -10,10 +10,11 @@ use redis::{Cmd, FromRedisValue, Value, from_redis_value};
 pub(super) fn write(command: &mut Cmd, names: &Names, commit: &Commit) {
     write_keys(command, names, commit);
     command.arg(commit.op.as_str());
-    match commit.expected {
-        Expected::Absent => command.arg("").arg(1),
-        Expected::Version(version) => command.arg(version).arg(version + 1),
+    match commit.expected.version() {
+        None => command.arg(""),
+        Some(version) => command.arg(version),
     };
+    command.arg(commit.expected.next());
     command.arg(commit.body.as_ref());
     match commit.due {
         DueAt::Keep => command.arg("keep"),
@@ -69,11 +70,7 @@ pub(super) fn read(answer: Vec<Value>, commit: &Commit) -> Option<Committed> {
         "applied" => {
             let now: Option<Millis> = next(&mut answer)?;
             let due: Vec<String> = next(&mut answer)?;
-            let version = match commit.expected {
-                Expected::Absent => 1,
-                Expected::Version(version) => version + 1,
-            };
-            Committed::Applied { version, now, due: due.into_iter().map(JobId::new).collect() }
+            Committed::Applied { version: commit.expected.next(), now, due: due.into_iter().map(JobId::new).collect() }
         }
         _ => return None,
     })

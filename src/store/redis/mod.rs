@@ -139,9 +139,9 @@ impl Store for RedisStore {
     async fn delete(&self, id: &JobId, expected: Expected) -> Result<bool, Error> {
         let fill = |command: &mut Cmd| {
             command.arg(2).arg(self.names.record(id)).arg(self.names.due());
-            match expected {
-                Expected::Absent => command.arg(""),
-                Expected::Version(version) => command.arg(version),
+            match expected.version() {
+                None => command.arg(""),
+                Some(version) => command.arg(version),
             };
             command.arg(id.as_str());
         };

@@ -55,7 +55,7 @@ fn a_receipt_settles_it_whatever_else_is_unknown() {
 #[test]
 fn a_rebuilt_job_has_used_up_its_one_repetition_in_any_epoch() {
     for epoch in [1, 2, 5] {
-        let Start { plan, possibly_paid, .. } = rebuild(&[]);
+        let Start { plan, possibly_paid, .. } = rebuild(&[], &Value::Null);
         let at = Position { epoch, seq: 1 };
         let (plan, mut ledger) = (Plan::read(&plan), rebuilt_ledger(&possibly_paid, &[], at, T0));
         assert_eq!(plan.submit(&ledger, epoch), Submit::Pay);
