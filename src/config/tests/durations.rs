@@ -52,9 +52,9 @@ fn limits_have_the_documented_defaults_and_units() {
     assert_eq!((config.pace.poll_min, config.pace.poll_max), (10_000, 60_000));
     let changes =
         [("MAX_ATTEMPTS", "5"), ("JOB_TIMEOUT", "600"), ("QUEUE_TIMEOUT", "60"), ("JOB_TTL", "7"), ("FAILED_TTL", "8")];
-    let changed =
+    let expected =
         Limits { max_attempts: 5, job_timeout: 600_000, queue_timeout: 60_000, done_ttl: 7_000, failed_ttl: 8_000 };
-    assert_eq!(good(&changes).limits, changed);
+    assert_eq!(good(&changes).limits, expected);
 }
 
 #[test]
