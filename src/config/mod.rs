@@ -5,6 +5,8 @@ mod auth;
 mod problems;
 mod qstash;
 mod redis;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 pub use problems::{Problem, Problems};

@@ -2,7 +2,7 @@
 
 use super::StoreConfig;
 use super::problems::Reader;
-use crate::store::redis::Options;
+use crate::store::redis::{InvalidOptions, Options};
 use std::path::PathBuf;
 use url::Url;
 
@@ -20,6 +20,10 @@ pub(super) fn store(reader: &mut Reader<'_>, local: Option<PathBuf>) -> Option<S
     let (variable, url) = url(reader)?;
     let options = Options::new(url, prefix);
     if let Err(error) = options.check() {
+        let variable = match error {
+            InvalidOptions::Url => variable,
+            InvalidOptions::Prefix => "REDIS_PREFIX",
+        };
         reader.problem(variable, error.to_string());
         return None;
     }

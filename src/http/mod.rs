@@ -9,6 +9,8 @@ mod push;
 mod reply;
 mod router;
 mod routes;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 pub use auth::{ApiKey, Auth, Authenticator};

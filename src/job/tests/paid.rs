@@ -57,8 +57,8 @@ fn a_receipt_counts_the_attempts_of_its_holder_anew_and_of_nobody_else() {
 fn refusals_are_written_with_the_settlement() {
     let intend = Event::Intend { token: token("a"), effects: vec!["e:1".into(), "e:2".into()], looked_up: false };
     let job = after(&running(), &intend, T0);
-    let intent = &job.ledger.intents[0];
-    assert_eq!((intent.effect.as_str(), intent.at, intent.made_at), ("e:1", AT, T0));
+    let written = &job.ledger.intents[0];
+    assert_eq!((written.effect.as_str(), written.at, written.made_at), ("e:1", AT, T0));
     let settlement = Settlement {
         outcome: Outcome::Wait { after: 0 },
         plan: json!({}),

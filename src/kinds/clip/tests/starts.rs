@@ -101,7 +101,7 @@ fn a_plan_that_cannot_be_read_begins_again() {
 
 #[test]
 fn only_streaming_is_long() {
-    let steps = ["transfer", "submit", "export", "finalize", "await_task", "list", "of a later build"];
     use Length::{Call, Look, Transfer};
+    let steps = ["transfer", "submit", "export", "finalize", "await_task", "list", "of a later build"];
     assert_eq!(steps.map(length), [Transfer, Call, Call, Call, Look, Look, Look]);
 }

@@ -1,0 +1,101 @@
+//! The program as a shell sees it: exit codes, and what is said where.
+
+use std::process::{Command, Output};
+
+/// Runs the program with these arguments and nothing but this environment.
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cliprelay"));
+    let elsewhere = tempfile::tempdir().unwrap();
+    command.args(arguments).env_clear().envs(environment.iter().copied()).current_dir(&elsewhere);
+    let Output { status, stdout, stderr } = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code(), text(stdout), text(stderr))
+}
+
+/// An address at which nothing listens.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[test]
+fn serving_without_a_configuration_tells_all_that_is_missing() {
+    for arguments in [&["serve"][..], &[]] {
+        let (code, stdout, stderr) = run(arguments, &[]);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{stderr}");
+        for variable in [
+            "PUBLIC_URL",
+            "REDIS_URL",
+            "QSTASH_TOKEN",
+            "QSTASH_CURRENT_SIGNING_KEY",
+            "QSTASH_NEXT_SIGNING_KEY",
+            "WORKER_SECRET",
+            "KLAP_API_KEY",
+            "SUPABASE_URL",
+            "SUPABASE_SERVICE_ROLE_KEY",
+            "AUTH",
+        ] {
+            assert!(stderr.contains(&format!("\n  {variable} is missing")), "{variable}: {stderr}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_available_yet_is_no_way_to_serve() {
+    let environment =
+        [("AUTH", "jwks"), ("KLAP_CONCURRENCY", "3"), ("QSTASH_TOKEN", "a-secret"), ("STEP_TIMEOUT", "x")];
+    let (code, _, stderr) = run(&["serve"], &environment);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("  AUTH jwks is not available in this version yet"), "{stderr}");
+    assert!(stderr.contains("  KLAP_CONCURRENCY is not available in this version yet"), "{stderr}");
+    assert!(stderr.contains("  STEP_TIMEOUT must be a whole number"), "{stderr}");
+    assert!(!stderr.contains("a-secret") && !stderr.contains("QSTASH_TOKEN"), "{stderr}");
+}
+
+#[test]
+fn a_file_beside_it_configures_nothing_but_dev() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(".env"), "KLAP_API_KEY=from-the-file\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cliprelay"));
+    let output = command.arg("serve").env_clear().current_dir(&folder).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("KLAP_API_KEY is missing"));
+}
+
+#[test]
+fn bad_usage_is_2() {
+    for arguments in [&["serve", "--fast"][..], &["publish"], &["enqueue"], &["enqueue", "p1", "--server", "nowhere"]] {
+        let (code, stdout, stderr) = run(arguments, &[]);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}: {stderr}");
+        assert!(!stderr.is_empty());
+    }
+    let (code, _, stderr) = run(&["sweep", "--server", "https://clips.example.com"], &[]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("WORKER_SECRET"), "{stderr}");
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    let (code, stdout, stderr) = run(&["--help"], &[]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    for command in ["serve", "enqueue", "sweep", "Exit codes: 0 done"] {
+        assert!(stdout.contains(command), "{command}: {stdout}");
+    }
+    let (code, stdout, _) = run(&["--version"], &[]);
+    assert_eq!((code, stdout), (Some(0), format!("cliprelay {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(run(&["enqueue", "--help"], &[]).0, Some(0));
+}
+
+#[test]
+fn a_server_that_is_not_there_is_3() {
+    let server = nobody();
+    for arguments in [
+        &["enqueue", "p1", "--video-url", "https://example.com/a.mp4", "--server", &server][..],
+        &["enqueue", "p1", "--wait", "--server", &server],
+        &["sweep", "--server", &server],
+    ] {
+        let (code, stdout, stderr) = run(arguments, &[]);
+        assert_eq!((code, stdout.as_str()), (Some(3), ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(&server) && stderr.contains("could not be reached"), "{stderr}");
+    }
+}
