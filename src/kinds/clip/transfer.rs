@@ -111,7 +111,7 @@ async fn store_all(
     trouble: &mut Option<Outcome>,
 ) -> Result<(), Halt> {
     let time_left = context.journal.time_left();
-    let deadline = Instant::now() + (time_left - WIND_UP.min(time_left / 4));
+    let deadline = Instant::now() + time_left.saturating_sub(WIND_UP.min(time_left / 4));
     let (begun, mut uploads) = mpsc::unbounded_channel();
     let (project, job) = (context.job.project.as_str(), context.job.id.as_str());
     let mut waiting = ready.into_iter();
@@ -161,9 +161,7 @@ async fn checkpoint(context: &Context<'_>, plan: &Plan) -> Result<(), Halt> {
 /// Takes in how one clip's transfer ended; whether that is progress worth writing at once.
 fn landed(clip: &mut Clip, moved: Moved, trouble: &mut Option<Outcome>) -> bool {
     let before = clip.upload.as_ref().map_or(0, |upload: &Upload| upload.offset);
-    if moved.upload.is_some() {
-        clip.upload = moved.upload;
-    }
+    clip.upload = moved.upload;
     let further = clip.upload.as_ref().map_or(0, |upload| upload.offset) > before;
     if further {
         clip.failures = 0;
