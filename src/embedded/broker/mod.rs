@@ -108,10 +108,8 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
     let post = Arc::new(post.map_err(|error| Error::Log(error.to_string()))?);
     let stop = CancellationToken::new();
     let known = Arc::downgrade(&post);
-    let tasks = vec![
-        tokio::spawn(post.clone().run(stop.clone())),
-        tokio::spawn(serve(options.listener, post, stop.clone())),
-    ];
+    let tasks =
+        vec![tokio::spawn(post.clone().run(stop.clone())), tokio::spawn(serve(options.listener, post, stop.clone()))];
     Ok(Broker { address, stop, tasks, closed: Some(closed), post: known })
 }
 
@@ -138,7 +136,9 @@ impl Broker {
         }
         if let Some(closed) = self.closed.take() {
             // Late only if a read hangs; the next start would then say that the file is held.
-            let _late = tokio::time::timeout(STOP_TIMEOUT, closed).await;
+            if tokio::time::timeout(STOP_TIMEOUT, closed).await.is_err() {
+                tracing::warn!("The broker ends with its file still open");
+            }
         }
     }
 }
