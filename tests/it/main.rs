@@ -3,6 +3,7 @@
 
 mod broker;
 mod cutter;
+mod e2e;
 mod klap;
 mod outbound;
 mod signature;

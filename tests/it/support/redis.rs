@@ -103,3 +103,12 @@ fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its number").port()
 }
+
+/// One command on a connection of its own.
+pub fn query<T: ::redis::FromRedisValue>(server: &Server, words: &[&str]) -> T {
+    let mut command = ::redis::cmd(words[0]);
+    words[1..].iter().for_each(|word| {
+        command.arg(word);
+    });
+    command.query(&mut server.connection()).expect("an answer of our own server")
+}
