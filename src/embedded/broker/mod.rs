@@ -136,7 +136,9 @@ impl Broker {
         }
         if let Some(closed) = self.closed.take() {
             // Late only if a read hangs; the next start would then say that the file is held.
-            let _late = tokio::time::timeout(STOP_TIMEOUT, closed).await;
+            if tokio::time::timeout(STOP_TIMEOUT, closed).await.is_err() {
+                tracing::warn!("The broker ends with its file still open");
+            }
         }
     }
 }

@@ -63,6 +63,10 @@ impl StoreClip {
             }
         }
         let stored = storage.info(&self.path).await.map_err(from_storage)?;
+        if stored.as_ref().is_none_or(|stored| stored.size != total) {
+            // An upload that came to its end and to nothing never will: the next attempt begins another.
+            self.upload = None;
+        }
         match stored {
             Some(info) if info.size == total => {
                 let url = storage.public_url(&self.path).map_err(from_storage)?;

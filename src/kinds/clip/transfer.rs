@@ -165,9 +165,7 @@ async fn checkpoint(context: &Context<'_>, plan: &Plan, further: bool) -> Result
 /// Takes in how one clip's transfer ended; whether that is progress worth writing at once.
 fn landed(clip: &mut Clip, moved: Moved, trouble: &mut Option<Outcome>) -> bool {
     let before = clip.upload.as_ref().map_or(0, |upload: &Upload| upload.offset);
-    if moved.upload.is_some() {
-        clip.upload = moved.upload;
-    }
+    clip.upload = moved.upload;
     let further = clip.upload.as_ref().map_or(0, |upload| upload.offset) > before;
     if further {
         clip.failures = 0;

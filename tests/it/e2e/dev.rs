@@ -100,6 +100,8 @@ async fn dev_survives_its_end_and_its_death() {
     dev.process.signal("INT");
     let ended = dev.process.ended().await;
     assert_eq!(ended.code(), Some(0), "Ctrl-C is no failure");
+    let logged = dev.process.logged();
+    assert!(!logged.contains("still open") && !logged.contains("cut off"), "it ends in order: {logged}");
     dev.again().await;
     assert_eq!(dev.completed(&second).await["clips"].as_array().unwrap().len(), clips);
     assert_eq!(dev.completed(&first).await["status"], "completed", "what has ended is still there");

@@ -162,10 +162,9 @@ impl System {
         self.stand_in(Method::POST, "/supabase/control/faults", Some(fault)).await;
     }
 
-    /// How often Klap's task, its folder and its exports are looked at in vain.
-    pub async fn klap_looks(&self, looks: u32) {
-        let wait = json!({"looks": looks});
-        let pace = json!({"task": wait, "emptyFolder": wait, "export": wait});
+    /// How often Klap's task, its folder and each of its exports are looked at in vain.
+    pub async fn klap_looks(&self, [task, folder, export]: [u32; 3]) {
+        let pace = json!({"task": {"looks": task}, "emptyFolder": {"looks": folder}, "export": {"looks": export}});
         self.stand_in(Method::PUT, "/klap/control/pace", Some(pace)).await;
     }
 

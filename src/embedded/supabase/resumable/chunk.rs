@@ -28,7 +28,11 @@ pub(super) async fn append(
         early(StatusCode::BAD_REQUEST, "Invalid content-type")
     } else if let Some(at) = header_text(&headers, tus::OFFSET).and_then(|offset| offset.parse().ok()) {
         match supabase.upload(&id).await {
-            Ok(record) => return take(&supabase, &id, record, at, &headers, (plan, body)).await,
+            Ok(record) => {
+                // A caller who hangs up after the last byte does not keep the object from appearing.
+                let taking = async move { take(&supabase, &id, record, at, &headers, (plan, body)).await };
+                return tokio::spawn(taking).await.map_err(Error::from)?;
+            }
             Err(refused) => refused,
         }
     } else {
