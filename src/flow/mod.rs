@@ -17,7 +17,7 @@ mod status;
 mod step;
 mod sweep;
 
-pub use crate::kinds::{FieldError, Kind};
+pub use crate::kinds::{FieldError, Kind, View};
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};

@@ -1,7 +1,7 @@
 //! What callers are told when something is wrong: always `application/problem+json`, whoever refused.
 
+use crate::flow::FieldError;
 use crate::http::{Problem, body, problem};
-use crate::kinds::FieldError;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};

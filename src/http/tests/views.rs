@@ -1,9 +1,8 @@
 //! A job as its owner sees it.
 
-use crate::flow::{Enqueued, Status};
+use crate::flow::{Enqueued, Status, View};
 use crate::http::view;
 use crate::job::{Event, Failure, Job, JobId, Limits, NewJob, Owner, ProjectId, apply};
-use crate::kinds::View;
 use serde_json::{Value, json};
 
 const T0: u64 = 1_795_435_200_007;
@@ -29,6 +28,7 @@ fn seen(job: Job) -> Value {
         version: 7,
         view: View { clips: vec![json!({"id": "p1_clip_0"})], clips_failed: 2 },
         next_update_at,
+        now: T0,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What is true of every job, whatever its kind. The pieces the tests put their jobs together from are here.
 
+mod failures;
 mod judging;
 mod paid;
 mod random;

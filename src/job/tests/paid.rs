@@ -59,6 +59,8 @@ fn refusals_are_written_with_the_settlement() {
     let job = after(&running(), &intend, T0);
     let written = &job.ledger.intents[0];
     assert_eq!((written.effect.as_str(), written.at, written.made_at), ("e:1", AT, T0));
+    let withdrawn = after(&job, &Event::Withdraw { token: token("a"), effects: vec!["e:1".into()] }, T0);
+    assert_eq!((withdrawn.ledger.unknown("e:1"), withdrawn.ledger.unknown("e:2")), (0, 1), "a call not made after all");
     let settlement = Settlement {
         outcome: Outcome::Wait { after: 0 },
         plan: json!({}),

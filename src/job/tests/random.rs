@@ -9,6 +9,7 @@ use std::collections::HashSet;
 enum Happening {
     Claim { by: u8 },
     Intend { by: u8 },
+    Withdraw { by: u8 },
     Receive { by: u8, id: u8 },
     Checkpoint { by: u8, progress: u8, further: bool },
     Settle { by: u8, progress: u8, outcome: Outcome },
@@ -38,6 +39,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         12 => by().prop_map(|by| Happening::Claim { by }),
         3 => by().prop_map(|by| Happening::Intend { by }),
+        1 => by().prop_map(|by| Happening::Withdraw { by }),
         3 => (by(), 0..4_u8).prop_map(|(by, id)| Happening::Receive { by, id }),
         3 => (by(), any::<u8>(), any::<bool>())
             .prop_map(|(by, progress, further)| Happening::Checkpoint { by, progress, further }),
@@ -66,6 +68,7 @@ fn event(job: &Job, happening: &Happening, now: Millis) -> Option<Event> {
         Happening::Intend { by } => {
             Event::Intend { token: holder(by), effects: vec!["submit:1".to_owned()], looked_up: false }
         }
+        Happening::Withdraw { by } => Event::Withdraw { token: holder(by), effects: vec!["submit:1".to_owned()] },
         Happening::Receive { by, id } => receive(&by.to_string(), &id.to_string()),
         Happening::Checkpoint { by, progress, further } => checkpoint(&by.to_string(), *progress, *further),
         Happening::Settle { by, progress, outcome } => {
@@ -108,7 +111,10 @@ fn check(before: &Job, event: &Event, next: &Job) {
     }
     let stored = wire::encode_record(next);
     assert_eq!(&wire::decode_record(&stored).unwrap(), next, "it does not survive being stored");
-    assert_eq!(wire::Message::decode(&wire::Message::of(next, serde_json::Value::Null).encode()).unwrap().push(), push(next));
+    assert_eq!(
+        wire::Message::decode(&wire::Message::of(next, serde_json::Value::Null).encode()).unwrap().push(),
+        push(next)
+    );
 }
 
 proptest! {

@@ -89,8 +89,9 @@ fn waits_for_a_vendor_grow_until_it_answers() {
     assert_eq!(waits, [10, 20, 40, 80, 160, 300, 300]);
     assert_eq!((job.waits, job.error.as_ref()), (7, Some(&failure("away"))));
     let job = after(&job, &claim_at(job.at, "a", T0 + SECOND), T0);
-    let asked = after(&job, &settle("a", away(Some(7 * SECOND))), T0);
-    assert_eq!(asked.message.not_before, T0 + 7 * SECOND, "the vendor's own wish comes first");
+    let asked = |wish| after(&job, &settle("a", away(Some(wish))), T0).message.not_before - T0;
+    assert_eq!(asked(70 * SECOND), 70 * SECOND, "the vendor's own wish comes first");
+    assert_eq!(asked(SECOND), 10 * SECOND, "but no look costs a message sooner than ours would");
     let answered = after(&job, &settle("a", Outcome::Wait { after: 0 }), T0);
     assert_eq!((answered.waits, answered.error), (0, None));
 }
