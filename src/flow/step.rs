@@ -20,7 +20,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(4);
 /// How long publishing may take.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(8);
 /// Due jobs mended after each push.
-const MENDED: usize = 5;
+pub(super) const MENDED: usize = 5;
 /// How often a push is judged again when others write at the same time.
 const JUDGED: usize = 8;
 
