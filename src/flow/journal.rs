@@ -45,9 +45,12 @@ impl<'a> StepJournal<'a> {
                 Ok(())
             }
             Ok(Updated::Refused(Refused::Nothing, _)) => Ok(()),
-            Ok(Updated::Refused(..) | Updated::Missing | Updated::PointerTaken | Updated::Remembered(_)) => {
+            // What the job has become: whoever answers the push has to see to its message.
+            Ok(Updated::Refused(_, found)) => {
+                *loaded = *found;
                 Err(Halt::Lost)
             }
+            Ok(Updated::Missing | Updated::PointerTaken | Updated::Remembered(_)) => Err(Halt::Lost),
             Err(Fault::Store(error)) => Err(Halt::Store(error.to_string())),
             Err(Fault::Newer(_) | Fault::Garbled(_)) => Err(Halt::Lost),
         }

@@ -145,7 +145,7 @@ impl Engine {
             Ok(Err(Halt::NoTime)) => self.settle(&loaded, token, hand_back(&loaded), lease_end).await,
             Ok(Err(Halt::Lost)) => {
                 tracing::warn!(job.id = %id, job.step = step, "the lease was lost; nothing more is written");
-                Reply::OldNews
+                self.old_news(loaded).await
             }
             Ok(Err(Halt::Store(why))) => Reply::away(&why),
             Err(_) => Reply::away("the step outlived its lease"),
