@@ -4,7 +4,7 @@
 use super::record::{Along, Clock, Loaded, Updated};
 use super::{Engine, Fault};
 use crate::job::wire::Message;
-use crate::job::{Failure, Job, JobId, NewJob, Position, State};
+use crate::job::{self, Event, Failure, Job, JobId, NewJob, Position, State};
 use crate::kinds::{self, Kind, Start};
 use crate::store::keys;
 use tokio::time::Instant;
@@ -18,7 +18,7 @@ pub(super) enum Rebuilt {
 }
 
 /// What the project's pointer says of a job that is to be put back.
-enum Claimant {
+pub(super) enum Claimant {
     /// It may be the current job again; the pointer holds this now.
     Free(Option<String>),
     /// A newer job lives.
@@ -49,11 +49,7 @@ impl Engine {
         match self.claimant(&job).await? {
             Claimant::Free(now_holds) => along.take_pointer = Some(now_holds),
             Claimant::Busy => {
-                let failure =
-                    Failure::lasting("record_lost", "the store lost this job, and its project has a newer one");
-                job.state = State::Failed;
-                job.error = Some(failure);
-                job.finished_at = Some(clock.now());
+                job = job::apply(&job, &record_lost(), clock.now(), limits).unwrap_or(job);
             }
         }
         tracing::warn!(job.id = %id, job.position = %job.at, "the store had lost this job's record; put back from its message");
@@ -67,7 +63,7 @@ impl Engine {
     }
 
     /// Whether a job may (again) be its project's current one.
-    async fn claimant(&self, job: &Job) -> Result<Claimant, Fault> {
+    pub(super) async fn claimant(&self, job: &Job) -> Result<Claimant, Fault> {
         let Some(holds) = self.store.pointer(&keys::pointer(&job.owner, &job.project)).await? else {
             return Ok(Claimant::Free(None));
         };
@@ -77,6 +73,12 @@ impl Engine {
         }
         Ok(Claimant::Free(Some(holds)))
     }
+}
+
+/// The end of a job that is put back beside a newer live one, for the sake of what it paid.
+pub(super) fn record_lost() -> Event {
+    let failure = Failure::lasting("record_lost", "the store lost this job, and its project has a newer one");
+    Event::Fail { failure }
 }
 
 /// A pointer's job and epoch.

@@ -1,6 +1,7 @@
 //! Job records: read, and written by compare-and-commit. A write whose answer is lost is repeated under its operation id;
 //! a write that lost the race is decided again on the record that won.
 
+use super::rebuild::{Claimant, record_lost};
 use super::{Engine, millis};
 use crate::job::{self, Job, JobId, Millis, OpId, Refused, wire};
 use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record, Remember, keys};
@@ -132,16 +133,19 @@ impl Engine {
     ) -> Result<Updated, Fault> {
         let mut loaded = from.clone();
         let mut expected = Expected::Version(loaded.version);
+        let mut along = along.clone();
+        // Its project has a newer live job: it is put back only for what it paid.
+        let mut lost = false;
         loop {
             let now = loaded.now();
-            let next = match job::apply(&loaded.job, event, now, &self.settings.limits) {
+            let mut next = match job::apply(&loaded.job, event, now, &self.settings.limits) {
                 Ok(next) => next,
                 Err(refused) => return Ok(Updated::Refused(refused, Box::new(loaded))),
             };
-            let absent = expected == Expected::Absent;
-            let put_back = Along { take_pointer: Some(None), ..along.clone() };
-            let along = if absent { &put_back } else { along };
-            let commit = self.commit_of(Some(&loaded.job), &next, expected, along, now);
+            if lost && let Ok(failed) = job::apply(&next, &record_lost(), now, &self.settings.limits) {
+                next = failed;
+            }
+            let commit = self.commit_of(Some(&loaded.job), &next, expected, &along, now);
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
                     let clock = loaded.clock;
@@ -160,8 +164,17 @@ impl Engine {
                     loaded = decode(&record, loaded.clock)?;
                     expected = Expected::Version(loaded.version);
                 }
-                Committed::Missing if along.put_back => expected = Expected::Absent,
+                Committed::Missing if along.put_back => {
+                    expected = Expected::Absent;
+                    along.take_pointer = Some(None);
+                }
                 Committed::Missing => return Ok(Updated::Missing),
+                // The store has lost the record but not the pointer, which may be this very job's.
+                Committed::PointerTaken(_) if expected == Expected::Absent && Instant::now() < until => {
+                    let claimant = self.claimant(&loaded.job).await?;
+                    lost = matches!(claimant, Claimant::Busy);
+                    along.take_pointer = if let Claimant::Free(holds) = claimant { Some(holds) } else { None };
+                }
                 Committed::PointerTaken(_) => return Ok(Updated::PointerTaken),
                 Committed::Remembered(reply) => return Ok(Updated::Remembered(reply)),
             }
