@@ -1,9 +1,11 @@
 //! Redis comes back empty, or with an older snapshot: a push puts its job back, and nothing is paid twice.
 
 use crate::support::app::TestApp;
+use crate::support::driving::Loss;
 use crate::support::queue::Fate;
 use crate::support::watched::Moment;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::sync::Arc;
 
 const CLIPS: u32 = 2;
 
@@ -13,9 +15,9 @@ async fn bills(app: &TestApp) -> (u64, u64, usize) {
 }
 
 /// Runs a job over a Redis that is emptied at its `nth` write; whether it came that far.
-async fn forgotten_at(app: &TestApp, project: &str, nth: usize, moment: Moment) -> bool {
+async fn forgotten_at(app: &TestApp, project: &str, nth: usize, moment: Moment, loss: Loss) -> bool {
     let (tasks, exports, objects) = bills(app).await;
-    app.forget_at(nth, moment);
+    app.forget_at(nth, moment, loss);
     let job = app.enqueue(project, CLIPS).await;
     let first = app.queue.only();
     let mut last = first;
@@ -25,7 +27,7 @@ async fn forgotten_at(app: &TestApp, project: &str, nth: usize, moment: Moment) 
         last = sent;
     }
     let met = !app.watch.disarm();
-    let name = format!("{moment:?} write {nth}");
+    let name = format!("{loss:?} {moment:?} write {nth}");
     if app.record(&job).await.is_none() {
         // All was done, and then forgotten with its tombstone: a late push does it again, without paying.
         app.push(&last).await.expect(200);
@@ -41,10 +43,10 @@ async fn forgotten_at(app: &TestApp, project: &str, nth: usize, moment: Moment) 
     met
 }
 
-async fn forgotten_everywhere(moment: Moment) {
+async fn forgotten_everywhere(moment: Moment, loss: Loss) {
     let app = TestApp::builder().on_redis().start().await;
     let mut nth = 0;
-    while forgotten_at(&app, &format!("p{nth}"), nth, moment).await {
+    while forgotten_at(&app, &format!("p{nth}"), nth, moment, loss).await {
         nth += 1;
     }
     assert!(nth > 20, "only {nth} writes were met");
@@ -53,12 +55,96 @@ async fn forgotten_everywhere(moment: Moment) {
 
 #[tokio::test]
 async fn redis_may_forget_before_any_write() {
-    forgotten_everywhere(Moment::Before).await;
+    forgotten_everywhere(Moment::Before, Loss::Everything).await;
 }
 
 #[tokio::test]
 async fn redis_may_forget_after_any_write() {
-    forgotten_everywhere(Moment::After).await;
+    forgotten_everywhere(Moment::After, Loss::Everything).await;
+}
+
+#[tokio::test]
+async fn redis_may_evict_a_record_before_any_write() {
+    forgotten_everywhere(Moment::Before, Loss::Records).await;
+}
+
+/// A process dies and Redis forgets, both at the `nth` write of a job's pushes; whether it came that far.
+async fn dies_and_is_forgotten_at(app: &TestApp, project: &str, nth: usize) -> bool {
+    let (tasks, exports, objects) = bills(app).await;
+    let job = app.enqueue(project, CLIPS).await;
+    let mut left = Some(nth);
+    while let Some(sent) = app.queue.waiting().into_iter().next() {
+        let Some(writes) = left else {
+            app.deliver(&sent).await;
+            continue;
+        };
+        let before = app.watch.commits();
+        if app.cut_off(&sent, writes, Moment::After).await.is_none() {
+            app.forget();
+            left = None;
+        } else {
+            app.queue.set_fate(&sent.id, Fate::Delivered);
+            left = Some(writes - (app.watch.commits() - before));
+        }
+    }
+    let record = app.job(&job).await;
+    assert_eq!(record.state.public(), "completed", "write {nth}: {record:#?}");
+    let now = bills(app).await;
+    assert!(now.0 - tasks <= 1 + u64::from(record.ledger.possible_duplicates), "write {nth}: {record:#?}");
+    assert_eq!((now.1 - exports, now.2 - objects), (u64::from(CLIPS), CLIPS as usize), "write {nth}: {record:#?}");
+    left.is_none()
+}
+
+#[tokio::test]
+async fn a_process_may_die_and_redis_forget_together() {
+    let app = TestApp::builder().on_redis().start().await;
+    let mut nth = 0;
+    while dies_and_is_forgotten_at(&app, &format!("p{nth}"), nth).await {
+        nth += 1;
+    }
+    assert!(nth > 20, "only {nth} writes were met");
+    app.settled().await;
+}
+
+#[tokio::test]
+async fn a_receipt_survives_a_redis_that_forgets_and_has_a_newer_job_by_then() {
+    let app = Arc::new(TestApp::builder().on_redis().start().await);
+    let lost = app.enqueue("p1", 1).await;
+    let sent = app.queue.only();
+    // Just before the paid task's id is written down.
+    let other = app.clone();
+    app.watch.trap(2, Moment::Before, move || {
+        Box::pin(async move {
+            other.forget();
+            other.enqueue("p1", 1).await;
+        })
+    });
+    app.push(&sent).await.expect(200);
+    app.queue.set_fate(&sent.id, Fate::Delivered);
+    let record = app.job(&lost).await;
+    assert_eq!(record.ledger.receipts.len(), 1, "what was paid is known: {record:#?}");
+    assert_eq!(app.status(&lost).await["errorDetail"]["code"], json!("record_lost"));
+    let current = app.get("/api/process-klap?projectId=p1").await.expect(200).body;
+    assert_ne!(current["jobId"], json!(lost));
+    app.run().await;
+    assert_eq!(app.status(current["jobId"].as_str().unwrap()).await["status"], json!("completed"));
+    app.settled().await;
+}
+
+#[tokio::test]
+async fn a_push_from_long_ago_rebuilds_nothing() {
+    let app = TestApp::builder().on_redis().start().await;
+    let job = app.enqueue("p1", 1).await;
+    let sent = app.queue.only();
+    app.forget();
+    let mut old: Value = serde_json::from_slice(&sent.body).unwrap();
+    old["deadline"] = json!(old["deadline"].as_u64().unwrap() - 9 * 86_400_000);
+    let old = bytes::Bytes::from(old.to_string());
+    app.push_to(0, &old).await.expect(200);
+    app.call_back_with(&old, &sent.id).await.expect(200);
+    assert!(app.record(&job).await.is_none());
+    app.run().await;
+    app.settled().await;
 }
 
 #[tokio::test]
