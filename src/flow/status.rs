@@ -42,23 +42,29 @@ impl Engine {
         Ok(self.owned(&id, Some(owner)).await?.map(|loaded| status_of(&loaded)))
     }
 
-    /// The status as soon as it is another than `seen`, or as it is after `wait`.
+    /// The status as soon as it is none of `seen` (or, for one who has seen nothing, another than now), or as it is after
+    /// `wait`.
     pub async fn status_after(
         &self,
         find: &Find,
         owner: &Owner,
-        seen: Option<u64>,
+        seen: &[(JobId, u64)],
         wait: Duration,
     ) -> Result<Option<Status>, Fault> {
         let end = Instant::now() + wait;
         let mut news = self.changes.subscribe();
-        let mut seen = seen;
+        let mut base = None;
         loop {
             let Some(status) = self.status(find, owner).await? else { return Ok(None) };
-            let base = *seen.get_or_insert(status.version);
-            if status.version != base || status.job.is_final() || Instant::now() >= end {
+            let now = (status.job.id.clone(), status.version);
+            let known = match &base {
+                None => seen.is_empty() || seen.contains(&now),
+                Some(base) => *base == now,
+            };
+            if !known || status.job.is_final() || Instant::now() >= end {
                 return Ok(Some(status));
             }
+            base = Some(now);
             // Another process may change it too: look again when something can have happened.
             let pause = status.next_update_at.map_or(0, |at| at.saturating_sub(status.job.updated_at)).max(1_000);
             let look = end.min(Instant::now() + Duration::from_millis(pause));

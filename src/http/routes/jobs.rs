@@ -84,7 +84,7 @@ pub async fn status(
     let found = if wait.is_zero() {
         http.engine.status(&find, &owner).await?
     } else {
-        http.engine.status_after(&find, &owner, seen(known), wait).await?
+        http.engine.status_after(&find, &owner, &seen(known), wait).await?
     };
     let status = found.ok_or_else(|| Problem::not_found("No job found for this project"))?;
     let tag = tag(&status);
@@ -105,9 +105,13 @@ fn tag(status: &Status) -> String {
     format!("\"{}.{}\"", status.job.id, status.version)
 }
 
-/// The version a caller has seen, read back from our tag.
-fn seen(tags: &str) -> Option<u64> {
-    tags.trim().trim_start_matches("W/").trim_matches('"').rsplit_once('.')?.1.parse().ok()
+/// What a caller has seen, read back from our tags: jobs and their versions.
+fn seen(tags: &str) -> Vec<(JobId, u64)> {
+    let read = |tag: &str| {
+        let (job, version) = tag.trim().trim_start_matches("W/").trim_matches('"').rsplit_once('.')?;
+        Some((JobId::new(job), version.parse().ok()?))
+    };
+    tags.split(',').filter_map(read).collect()
 }
 
 pub async fn cancel(
