@@ -118,7 +118,7 @@ impl Engine {
                     }
                     return Ok(reply);
                 }
-                Updated::Remembered(memory) => return recall(request, &memory),
+                Updated::Remembered(memory) => return recall(&request.body, &memory),
                 // Another request was first: look again.
                 Updated::PointerTaken | Updated::Refused(..) | Updated::Missing if Instant::now() < until => {}
                 Updated::PointerTaken | Updated::Refused(..) | Updated::Missing => {
@@ -146,11 +146,10 @@ impl Engine {
 
     /// The project has a live job: the answer is that job, if it is the same work.
     async fn already_running(&self, request: &Enqueue, live: Loaded, until: Instant) -> Result<Enqueued, EnqueueError> {
-        if let Some(key) = &request.idempotency_key {
-            let key = keys::memory(&request.owner, key);
-            if let Some(memory) = self.store.recall(&key).await.map_err(reading)? {
-                return recall(request, &memory);
-            }
+        if let Some(key) = &request.idempotency_key
+            && let Some(reply) = self.recalled(&request.owner, key, &request.body).await?
+        {
+            return Ok(reply);
         }
         if live.job.input != request.input {
             return Err(EnqueueError::DifferentInput(live.job.id));
@@ -159,9 +158,20 @@ impl Engine {
         if let Some(remember) = remember(request, &reply)
             && let Some(memory) = self.remember(&live, remember, until).await?
         {
-            return recall(request, &memory);
+            return recall(&request.body, &memory);
         }
         Ok(reply)
+    }
+
+    /// The first answer to this key, if there was one.
+    pub(super) async fn recalled(
+        &self,
+        owner: &Owner,
+        key: &str,
+        body: &[u8],
+    ) -> Result<Option<Enqueued>, EnqueueError> {
+        let memory = self.store.recall(&keys::memory(owner, key)).await.map_err(reading)?;
+        memory.map(|memory| recall(body, &memory)).transpose()
     }
 }
 
@@ -192,8 +202,8 @@ fn remember(request: &Enqueue, reply: &Enqueued) -> Option<Remember> {
     Some(Remember { key, reply: serde_json::to_vec(&memory).ok()?.into(), ttl: REMEMBERED })
 }
 
-fn recall(request: &Enqueue, memory: &[u8]) -> Result<Enqueued, EnqueueError> {
+fn recall(body: &[u8], memory: &[u8]) -> Result<Enqueued, EnqueueError> {
     let memory: Memory =
         serde_json::from_slice(memory).map_err(|error| EnqueueError::Fault(Fault::Garbled(error.to_string())))?;
-    if memory.body == fingerprint(&request.body) { Ok(memory.reply) } else { Err(EnqueueError::KeyReused) }
+    if memory.body == fingerprint(body) { Ok(memory.reply) } else { Err(EnqueueError::KeyReused) }
 }

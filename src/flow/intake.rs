@@ -38,6 +38,12 @@ impl Engine {
     /// Checks a request for a job of this kind and enqueues it.
     pub async fn accept(&self, kind: Kind, ask: Ask) -> Result<Enqueued, EnqueueError> {
         let checked = self.check(kind, &ask.fields)?;
+        // What a known key is answered does not depend on what has become of the project's row.
+        if let (None, Some(key)) = (&checked.video_url, &ask.idempotency_key)
+            && let Some(reply) = self.recalled(&ask.owner, key, &ask.body).await?
+        {
+            return Ok(reply);
+        }
         let video_url = match checked.video_url {
             Some(url) => url,
             None => self.video_of(&checked.project, ask.received + LOOKUP_UNTIL).await?,
