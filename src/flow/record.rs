@@ -7,10 +7,13 @@ use crate::job::{self, Job, JobId, Millis, OpId, Refused, wire};
 use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record, Remember, keys};
 use bytes::Bytes;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a late push of a deleted job can still come: tombstones outlive records by this.
 const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
+
+/// Even at the end of its time a write is given so long to be answered.
+const PATIENCE_MIN: Duration = Duration::from_millis(500);
 
 /// Why a record cannot be used now. Nothing has been decided on it.
 #[derive(Debug, thiserror::Error)]
@@ -241,9 +244,11 @@ impl Engine {
         let mut pause = Duration::from_millis(50);
         let mut unknown = None;
         loop {
-            let error = match self.store.commit(commit).await {
-                Ok(committed) => return Ok(committed),
-                Err(error) => error,
+            let patience = until.max(Instant::now() + PATIENCE_MIN);
+            let error = match timeout_at(patience, self.store.commit(commit)).await {
+                Ok(Ok(committed)) => return Ok(committed),
+                Ok(Err(error)) => error,
+                Err(_) => store::Error::Unknown("no answer in time".to_owned()),
             };
             // Once an answer was lost, a later "unavailable" no longer means that nothing has changed.
             if let store::Error::Unknown(why) = &error {
