@@ -196,20 +196,28 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
         }
         Event::Spent { push, dlq_id, lease_over, after } => {
             current(job, *push)?;
-            if !lease_over && job.message.spent && (dlq_id.is_none() || job.message.dlq_id == *dlq_id) {
-                return Err(Refused::Nothing);
-            }
-            next.message.spent = true;
-            next.message.dlq_id = dlq_id.clone().or(next.message.dlq_id);
-            // A lease that holds may still end well: the sweep looks again when it is over.
-            if *lease_over {
-                next.state = if next.state == State::Queued { State::Queued } else { State::Waiting };
-                send_anew(&mut next, now + after, now);
-            }
+            spent(&mut next, dlq_id.as_ref(), lease_over.then_some(*after), now)?;
         }
     }
     next.updated_at = now.max(job.updated_at);
     Ok(next)
+}
+
+/// `anew`: nobody is at work on the step, and the next message is to be delivered after so long.
+fn spent(job: &mut Job, dlq_id: Option<&String>, anew: Option<Millis>, now: Millis) -> Result<(), Refused> {
+    if anew.is_none() && job.message.spent && (dlq_id.is_none() || job.message.dlq_id.as_ref() == dlq_id) {
+        return Err(Refused::Nothing);
+    }
+    job.message.spent = true;
+    if dlq_id.is_some() {
+        job.message.dlq_id = dlq_id.cloned();
+    }
+    // A lease that holds may still end well: the sweep looks again when it is over.
+    if let Some(after) = anew {
+        job.state = if job.state == State::Queued { State::Queued } else { State::Waiting };
+        send_anew(job, now + after, now);
+    }
+    Ok(())
 }
 
 fn held(job: &Job, token: &LeaseToken) -> Result<(), Refused> {

@@ -29,6 +29,7 @@ fn seen(job: Job) -> Value {
         version: 7,
         view: View { clips: vec![json!({"id": "p1_clip_0"})], clips_failed: 2 },
         next_update_at,
+        now: T0,
     })
 }
 

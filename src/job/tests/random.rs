@@ -108,7 +108,10 @@ fn check(before: &Job, event: &Event, next: &Job) {
     }
     let stored = wire::encode_record(next);
     assert_eq!(&wire::decode_record(&stored).unwrap(), next, "it does not survive being stored");
-    assert_eq!(wire::Message::decode(&wire::Message::of(next, serde_json::Value::Null).encode()).unwrap().push(), push(next));
+    assert_eq!(
+        wire::Message::decode(&wire::Message::of(next, serde_json::Value::Null).encode()).unwrap().push(),
+        push(next)
+    );
 }
 
 proptest! {

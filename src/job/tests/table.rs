@@ -10,6 +10,8 @@ claim                 running     running     running     (final)     (final)   
 claim of another step (old news)  (old news)  (old news)  (final)     (final)     (final)
 intend                (fenced)    running     (fenced)    (final)     (final)     (final)
 intend, fenced        (fenced)    (fenced)    (fenced)    (final)     (final)     (final)
+intend, paid          (fenced)    (paid)      (fenced)    (final)     (final)     (final)
+withdraw              (fenced)    running     (fenced)    (final)     (final)     (final)
 receive               queued      running     waiting     done        failed      cancelled
 receive, fenced       queued      running     waiting     done        failed      cancelled
 receive, known        (nothing)   (nothing)   (nothing)   (nothing)   (nothing)   (nothing)
@@ -51,7 +53,8 @@ fn jobs() -> [(&'static str, Job); 6] {
 
 fn events(job: &Job) -> Vec<(&'static str, Event)> {
     let other = Push { at: job.at, send: job.send + 1 };
-    let intend = |by| Event::Intend { token: token(by), effects: vec!["submit:1".into()], looked_up: false };
+    let intend = |by| Event::Intend { token: token(by), effects: vec!["submit:2".into()], looked_up: false };
+    let paid = Event::Intend { token: token("a"), effects: vec!["submit:1".into()], looked_up: false };
     let away = Outcome::Away { after: None, failure: failure("away") };
     let retry = Outcome::Retry { failure: failure("again"), after: None };
     let fail = Outcome::Fail { failure: failure("broken") };
@@ -61,6 +64,8 @@ fn events(job: &Job) -> Vec<(&'static str, Event)> {
         ("claim of another step", claim_at(next_step, "b", T0 + MINUTE)),
         ("intend", intend("a")),
         ("intend, fenced", intend("b")),
+        ("intend, paid", paid),
+        ("withdraw", Event::Withdraw { token: token("a"), effects: vec!["submit:2".into()] }),
         ("receive", receive("a", "new")),
         ("receive, fenced", receive("b", "new")),
         ("receive, known", receive("a", "known")),
@@ -104,6 +109,7 @@ fn refusal(refused: Refused) -> &'static str {
         Refused::Fenced => "(fenced)",
         Refused::OldNews => "(old news)",
         Refused::Nothing => "(nothing)",
+        Refused::Paid => "(paid)",
     }
 }
 

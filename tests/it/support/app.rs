@@ -24,6 +24,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 pub const ANN: &str = "key-of-ann-0001";
@@ -209,5 +210,6 @@ fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url) -> Http {
         operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
         cors_origins: Vec::new(),
         wait_max: Duration::from_secs(25),
+        tasks: TaskTracker::new(),
     }
 }

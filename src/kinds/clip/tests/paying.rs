@@ -57,7 +57,7 @@ fn a_rebuilt_job_has_used_up_its_one_repetition_in_any_epoch() {
     for epoch in [1, 2, 5] {
         let Start { plan, possibly_paid, .. } = rebuild(&[], &Value::Null);
         let at = Position { epoch, seq: 1 };
-        let (plan, mut ledger) = (Plan::read(&plan), rebuilt_ledger(&possibly_paid, &[], at, T0));
+        let (plan, mut ledger) = (Plan::read(&plan).unwrap(), rebuilt_ledger(&possibly_paid, &[], at, T0));
         assert_eq!(plan.submit(&ledger, epoch), Submit::Pay);
         ledger.intend(&plan.submit_effect(), at, T0, false);
         assert_eq!(ledger.possible_duplicates, 1, "it may have been billed before");

@@ -51,7 +51,7 @@ fn a_clip_that_is_not_stored_has_no_address() {
 #[test]
 fn the_projects_row_is_given_what_storage_has_confirmed_and_nothing_else() {
     let job = job(vec![exported("a", ClipState::Storing), stored("b"), clip("c", ClipState::Failed)]);
-    let clips = stored_clips(&job, &Plan::read(&job.plan));
+    let clips = stored_clips(&job, &Plan::read(&job.plan).unwrap());
     let ids: Vec<_> = clips.iter().map(|clip| (clip["id"].as_str(), clip["klapProjectId"].as_str())).collect();
     assert_eq!(ids, [(Some("p1_clip_1"), Some("b"))], "its id is its place among all clips");
 }
