@@ -50,7 +50,9 @@ impl<'a> StepJournal<'a> {
         match self.engine.update(&loaded, event, &along, self.lease_end).await {
             Ok(Updated::Applied(next, _)) => {
                 *loaded = *next;
-                Ok(())
+                // Put back only for its receipts: no more is to be paid for it.
+                let ended = loaded.job.is_final() && !matches!(event, Event::Receive { .. });
+                if ended { Err(Halt::Lost) } else { Ok(()) }
             }
             Ok(Updated::Refused(Refused::Nothing, _)) => Ok(()),
             Ok(Updated::Refused(Refused::Paid, paid)) => {

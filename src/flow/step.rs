@@ -20,7 +20,7 @@ const STORE_PATIENCE: Duration = Duration::from_secs(4);
 /// How long publishing may take.
 const PUBLISH_PATIENCE: Duration = Duration::from_secs(8);
 /// Due jobs mended after each push.
-const MENDED: usize = 5;
+pub(super) const MENDED: usize = 5;
 /// How often a push is judged again when others write at the same time.
 const JUDGED: usize = 8;
 
@@ -50,7 +50,7 @@ impl Engine {
             return Reply::away("this process is stopping");
         }
         match self.claim(&message).await {
-            Ok(Ok(claimed)) => self.run(claimed).await,
+            Ok(Ok(claimed)) => Box::pin(self.run(claimed)).await,
             Ok(Err(reply)) => reply,
             Err(Fault::Newer(version)) => Reply::newer(version),
             Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(&fault),

@@ -3,7 +3,7 @@
 //! Woken by a schedule, by the local loop, by hand, and a little by every push: one path. Safe to run twice at once.
 
 use super::record::{Along, Loaded, Updated};
-use super::step::{EXACT, exhausted, job_timeout};
+use super::step::{EXACT, MENDED, exhausted, job_timeout};
 use super::{Engine, Fault, Spent};
 use crate::job::{Event, JobId, Judgement, Millis, Push, judge};
 use crate::services::qstash::{DeadLetter, DeadLetterFilter};
@@ -72,7 +72,7 @@ impl Engine {
     pub(super) async fn mend(&self, due: &[JobId], but: &JobId) {
         let end = Instant::now() + LITTLE_ROUND;
         let mut swept = Swept::default();
-        for id in due.iter().filter(|id| *id != but) {
+        for id in due.iter().filter(|id| *id != but).take(MENDED) {
             match timeout_at(end, self.mend_one(id, &swept)).await {
                 Ok(mended) => swept.count(&mended),
                 Err(_) => return,

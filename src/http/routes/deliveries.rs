@@ -15,7 +15,7 @@ pub async fn worker(State(http): State<Arc<Http>>, headers: HeaderMap, body: Bod
     let delivery = http.verified(Destination::Worker, &headers, body).await?;
     // Its own task, so that a caller who hangs up does not cut a step in the middle.
     let engine = Arc::clone(&http.engine);
-    let ended = http.tasks.spawn(async move { engine.deliver(&delivery).await }).await;
+    let ended = http.tasks.spawn(async move { Box::pin(engine.deliver(&delivery)).await }).await;
     Ok(reply::respond(&ended.unwrap_or_else(|_| again("the step broke off"))))
 }
 

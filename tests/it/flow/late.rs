@@ -2,7 +2,10 @@
 
 use crate::support::app::TestApp;
 use crate::support::queue::{Fate, Sent, Trouble};
+use crate::support::watched::Moment;
 use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Pushes again what was delivered before, the newest first.
 async fn all_again(app: &TestApp, job: &str, sent: &[Sent]) {
@@ -36,7 +39,7 @@ async fn late_pushes_after_the_records_end_meet_the_tombstone() {
     let app = TestApp::start().await;
     let job = app.enqueue("p1", 1).await;
     app.run().await;
-    app.clock.advance(std::time::Duration::from_hours(25));
+    app.clock.advance(Duration::from_hours(25));
     assert!(app.record(&job).await.is_none());
     assert_eq!(app.cron().await["purged"], json!(1));
     for sent in app.queue.all() {
@@ -115,5 +118,31 @@ async fn a_push_that_outruns_the_mark_of_its_publishing_is_run() {
     app.next().await.expect(200);
     assert_eq!(app.job(&job).await.step, "await_task", "a claim is proof of sending");
     app.run().await;
+    app.settled().await;
+}
+
+#[tokio::test]
+async fn a_delivery_that_lost_its_lease_publishes_before_it_answers() {
+    let app = Arc::new(TestApp::start().await);
+    let job = app.enqueue("p1", 1).await;
+    app.run_to(&job, "transfer").await;
+    let sent = app.queue.only();
+    app.clock.reach(sent.due);
+    // The first delivery is about to write down its stored clip when its lease ends; another one takes the step, ends it,
+    // and cannot publish.
+    let (other, copy) = (app.clone(), sent.clone());
+    app.watch.trap(1, Moment::Before, move || {
+        Box::pin(async move {
+            other.clock.advance(Duration::from_mins(6));
+            other.queue.next_publishes(&[Trouble::Refuse(503)]);
+            other.push(&copy).await.expect(503);
+        })
+    });
+    app.push(&sent).await.expect(200);
+    assert_eq!(app.job(&job).await.step, "finalize");
+    assert!(!app.job(&job).await.unsent(), "answered 200 with the next message unpublished");
+    app.queue.set_fate(&sent.id, Fate::Delivered);
+    app.run().await;
+    assert_eq!(app.status(&job).await["status"], json!("completed"));
     app.settled().await;
 }

@@ -323,3 +323,28 @@ async fn a_create_that_is_never_answered_is_told_as_unknown_and_found_later() {
     app.run().await;
     app.settled().await;
 }
+
+#[tokio::test]
+async fn a_known_key_is_answered_whatever_has_become_of_the_project() {
+    let app = TestApp::start().await;
+    row(&app, "p1", Some(app.sandbox.sample.as_str())).await;
+    let body = json!({"projectId": "p1"});
+    let first = keyed(&app, "k1", &body).await.expect(202);
+    let fault = Fault::Answer { status: 503, body: "away".to_owned(), retry_after: None };
+    app.sandbox.supabase.plan(Planned { op: Op::RowGet, times: 1, fault });
+    assert_eq!(keyed(&app, "k1", &body).await.expect(202).body, first.body, "with Supabase away");
+    row(&app, "p1", None).await;
+    assert_eq!(keyed(&app, "k1", &body).await.expect(202).body, first.body, "with the video gone");
+}
+
+#[tokio::test]
+async fn a_store_that_hangs_is_not_waited_for_beyond_the_contracts_nine_seconds() {
+    let app = TestApp::start().await;
+    app.watch.hang.store(true, Ordering::SeqCst);
+    let begun = std::time::Instant::now();
+    let answer = keyed(&app, "k1", &app.asking("p1", 1)).await.expect(503);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(9), "{:?}", begun.elapsed());
+    assert_eq!(answer.code(), "outcome_unknown");
+    app.watch.hang.store(false, Ordering::SeqCst);
+    keyed(&app, "k1", &app.asking("p1", 1)).await.expect(202);
+}

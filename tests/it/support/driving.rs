@@ -18,6 +18,28 @@ use tokio::sync::Notify;
 /// More pushes than any job of a test needs.
 const PUSHES_MAX: usize = 200;
 
+/// What a Redis loses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// A failover to an empty one.
+    Everything,
+    /// Evicted, each key by itself.
+    Records,
+}
+
+fn lose(url: &str, loss: Loss) {
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    match loss {
+        Loss::Everything => redis::cmd("FLUSHALL").exec(&mut connection).unwrap(),
+        Loss::Records => {
+            let keys: Vec<String> = redis::cmd("KEYS").arg("{test:}job:*").query(&mut connection).unwrap();
+            for key in keys {
+                redis::cmd("DEL").arg(key).exec(&mut connection).unwrap();
+            }
+        }
+    }
+}
+
 /// An answer, read whole.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -217,19 +239,14 @@ impl TestApp {
         }
     }
 
-    /// Makes the store forget everything at the `nth` write from now.
-    pub fn forget_at(&self, nth: usize, moment: Moment) {
+    /// Makes the store lose that at the `nth` write from now.
+    pub fn forget_at(&self, nth: usize, moment: Moment, loss: Loss) {
         let url = self.redis.as_ref().expect("only Redis forgets").url();
-        self.watch.trap(nth, moment, move || {
-            Box::pin(async move {
-                let client = redis::Client::open(url).unwrap();
-                redis::cmd("FLUSHALL").exec(&mut client.get_connection().unwrap()).unwrap();
-            })
-        });
+        self.watch.trap(nth, moment, move || Box::pin(async move { lose(&url, loss) }));
     }
 
     pub fn forget(&self) {
-        redis::cmd("FLUSHALL").exec(&mut self.redis.as_ref().expect("only Redis forgets").connection()).unwrap();
+        lose(&self.redis.as_ref().expect("only Redis forgets").url(), Loss::Everything);
     }
 
     /// What must hold when nothing is under way: every job is final, nothing is left to publish or to deliver, and nobody

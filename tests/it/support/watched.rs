@@ -38,6 +38,8 @@ pub struct Watch {
     pub lose: AtomicU64,
     /// Writes that are lost on their way, which nobody can tell.
     pub swallow: AtomicU64,
+    /// Writes get no answer at all, ever.
+    pub hang: AtomicBool,
     trap: Mutex<Option<Trap>>,
 }
 
@@ -111,6 +113,9 @@ impl Store for Watched {
         };
         if let Some(act) = before {
             act().await;
+        }
+        if self.watch.hang.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
         }
         if one_less(&self.watch.swallow) {
             return Err(Error::Unknown("swallowed on request".to_owned()));

@@ -92,7 +92,7 @@ fn what_nothing_can_help_is_said_so() {
 }
 
 #[test]
-fn a_plan_that_cannot_be_read_begins_again() {
+fn a_plan_that_cannot_be_read_is_not_guessed() {
     assert_eq!(Plan::read(&json!({"generation": "many"})), None);
     assert_eq!(Plan::read(&json!({"generation": 4})), Some(Plan { generation: 4, ..Plan::beginning() }));
     let plan = plan_of(vec![stored("a"), exported("b", ClipState::Storing), clip("c", ClipState::Pending)]);
