@@ -52,9 +52,9 @@ impl<'a> StepJournal<'a> {
                 *loaded = *found;
                 Err(Halt::Lost)
             }
-            Ok(Updated::Missing | Updated::PointerTaken | Updated::Remembered(_)) => Err(Halt::Lost),
             Err(Fault::Store(error)) => Err(Halt::Store(error.to_string())),
-            Err(Fault::Newer(_) | Fault::Garbled(_)) => Err(Halt::Lost),
+            Ok(Updated::Missing | Updated::PointerTaken | Updated::Remembered(_))
+            | Err(Fault::Newer(_) | Fault::Garbled(_)) => Err(Halt::Lost),
         }
     }
 }

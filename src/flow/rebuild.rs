@@ -4,7 +4,7 @@
 use super::record::{Along, Clock, Loaded, Updated};
 use super::{Engine, Fault};
 use crate::job::wire::Message;
-use crate::job::{self, Event, Failure, Job, JobId, NewJob, Position, State};
+use crate::job::{self, Event, Failure, Job, JobId, NewJob, Position, Receipt, State};
 use crate::kinds::{self, Kind, Start};
 use crate::store::keys;
 use tokio::time::Instant;
@@ -107,7 +107,7 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
 }
 
 /// A job of which only the message (and perhaps older receipts) is left.
-fn forgotten(message: &Message, older: &[crate::job::Receipt], kind: Kind, now: u64) -> Job {
+fn forgotten(message: &Message, older: &[Receipt], kind: Kind, now: u64) -> Job {
     let mut receipts = message.receipts.clone();
     receipts.extend(older.iter().filter(|receipt| !message.receipts.contains(receipt)).cloned());
     let Start { step, plan, stage, possibly_paid } = kind.rebuild(&receipts);
