@@ -5,6 +5,7 @@ use crate::support::driving::{Answer, read};
 use crate::support::queue::Trouble;
 use axum::http::Method;
 use cliprelay::embedded::supabase::{Fault, Op, Planned};
+use cliprelay::job::JobId;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
@@ -318,7 +319,7 @@ async fn a_create_that_is_never_answered_is_told_as_unknown_and_found_later() {
     app.watch.lose.store(0, Ordering::SeqCst);
     let later = keyed(&app, "k1", &app.asking("p1", 1)).await.expect(202);
     let jobs = app.watch.jobs.lock().unwrap().clone();
-    assert_eq!(jobs.iter().map(|job| job.as_str()).collect::<Vec<_>>(), [later.body["jobId"].as_str().unwrap()]);
+    assert_eq!(jobs.iter().map(JobId::as_str).collect::<Vec<_>>(), [later.body["jobId"].as_str().unwrap()]);
     app.cron().await;
     app.run().await;
     app.settled().await;

@@ -212,8 +212,8 @@ impl TestApp {
         panic!("the step {step} never comes");
     }
 
-    /// A push to a process that is cut off at its `nth` write from now; `None` if it ended before. What the process sent
-    /// to others by then has happened.
+    /// A push to a process that is cut off at its `nth` write from now: `None`, or its reply if it ended before. What the
+    /// process sent to others by then has happened.
     pub async fn cut_off(&self, sent: &Sent, nth: usize, moment: Moment) -> Option<Reply> {
         self.clock.reach(sent.due);
         let there = Arc::new(Notify::new());
@@ -221,7 +221,7 @@ impl TestApp {
         self.watch.trap(nth, moment, move || {
             Box::pin(async move {
                 reached.notify_one();
-                std::future::pending().await
+                std::future::pending::<()>().await;
             })
         });
         let (engine, delivery) = (self.engines[0].clone(), Delivery { body: sent.body.clone() });
