@@ -15,6 +15,9 @@ const OUTAGE: Duration = Duration::from_secs(10);
 /// How long a watcher asks to be kept waiting; the service ends within 30 s whatever happens.
 const WATCH: Duration = Duration::from_secs(25);
 
+/// In the log whenever a request comes in.
+const REQUEST: &str = "started processing request";
+
 async fn enqueue(system: &System, project: &str) -> String {
     let options = json!({"targetClipCount": 3});
     system.enqueue(&json!({"projectId": project, "videoUrl": system.sample(), "options": options})).await
@@ -76,20 +79,26 @@ async fn the_broker_is_killed_in_the_middle() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_is_told_to_stop_in_the_middle_of_a_transfer() {
-    let mut system = System::start(&[]).await;
+    let mut system = System::start(&[("RUST_LOG", "info,tower_http=debug")]).await;
     let source = film::noise(system.folder.path());
     let video = system.video(&source);
     system.klap_fault("file", 3, json!({"delay": {"millis": 15_000}})).await;
     let options = json!({"targetClipCount": 3, "targetDuration": 8});
     let job = system.enqueue(&json!({"projectId": "stop", "videoUrl": video, "options": options})).await;
     system.called("klap", "file", 1).await;
-    // Somebody watches, and somebody has connected and says nothing.
+    // Somebody watches a job that nothing happens to, and somebody has connected and says nothing.
+    let busy = json!({"answer": {"status": 429, "body": "busy", "retryAfter": "300"}});
+    system.klap_fault("create_task", 1, busy).await;
+    let idle = enqueue(&system, "idle").await;
+    system.serve.logs("outcome=Away", 1).await;
     let mut silent = TcpStream::connect(system.base.trim_start_matches("http://")).unwrap();
-    let path = format!("/api/process-klap?jobId={job}&wait={}", WATCH.as_secs());
-    let seen = system.ask(Method::GET, &format!("/api/process-klap?jobId={job}")).send().await.unwrap();
+    let path = format!("/api/process-klap?jobId={idle}");
+    let seen = system.ask(Method::GET, &path).send().await.unwrap();
+    let path = format!("{path}&wait={}", WATCH.as_secs());
+    let requests = system.serve.logged().matches(REQUEST).count();
     let watching = system.ask(Method::GET, &path).header("if-none-match", &seen.headers()["etag"]).send();
     let watching = tokio::spawn(watching);
-    system.serve.logs("step begins", 4).await;
+    system.serve.logs(REQUEST, requests + 1).await;
 
     let told = Instant::now();
     system.serve.signal("TERM");
@@ -97,7 +106,8 @@ async fn the_service_is_told_to_stop_in_the_middle_of_a_transfer() {
     let took = told.elapsed();
     assert_eq!(ended.code(), Some(0), "{ended}");
     assert!(took < WATCH, "nobody waits for those who only watch: {took:?}");
-    let _ = watching.await.unwrap();
+    let watched = watching.await.unwrap().expect("an answer, although it ends");
+    assert!(watched.status() == 304 || watched.status() == 200);
     silent.set_read_timeout(Some(PATIENCE)).unwrap();
     let closed = silent.read(&mut [0; 1]);
     assert!(matches!(closed, Ok(0)) || closed.is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset));
