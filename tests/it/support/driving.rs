@@ -225,7 +225,7 @@ impl TestApp {
             })
         });
         let (engine, delivery) = (self.engines[0].clone(), Delivery { body: sent.body.clone() });
-        let mut process = tokio::spawn(async move { engine.deliver(&delivery).await });
+        let mut process = tokio::spawn(async move { Box::pin(engine.deliver(&delivery)).await });
         tokio::select! {
             reply = &mut process => {
                 self.watch.disarm();
