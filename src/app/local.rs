@@ -58,7 +58,7 @@ pub async fn start(options: &Options, get: &dyn Fn(&str) -> Option<String>) -> R
         value => get(name).or_else(|| value.cloned()),
     };
     let config = Config::read(&lookup, Some(options.data.join("jobs.redb")))?;
-    let service = start_service(config, listener).await?;
+    let service = start_service(config, listener)?;
     Ok(Local { service, broker, sandbox })
 }
 

@@ -48,8 +48,8 @@ pub fn install_providers() {
     signature::install_provider();
 }
 
-/// Starts the service on `listener`.
-pub async fn start(config: Config, listener: TcpListener) -> Result<Service> {
+/// Starts the service on `listener`, on the runtime it is called from.
+pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     let address = listener.local_addr().context("the listener has no address")?;
     let stopping = CancellationToken::new();
     let tasks = TaskTracker::new();

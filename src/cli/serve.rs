@@ -16,7 +16,7 @@ pub(super) async fn serve() -> Result<(), End> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {}:{}; set HOST and PORT", address.0, address.1))?;
-    let service = app::start(config, listener).await?;
+    let service = app::start(config, listener)?;
     stop_signal().await?;
     tracing::info!("stopping");
     service.stop().await;

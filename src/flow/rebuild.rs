@@ -84,8 +84,7 @@ impl Engine {
             let mut job = job.clone();
             let mut along = along.clone();
             match self.claimant(&job).await? {
-                Claimant::Free(holds) if !job.is_final() => along.take_pointer = Some(holds),
-                Claimant::Free(_) => {}
+                Claimant::Free(holds) => along.take_pointer = Some(holds),
                 Claimant::Busy if job.is_final() => {}
                 Claimant::Busy => {
                     let why = "the store lost this job, and its project has a newer one";

@@ -149,7 +149,7 @@ pub struct Expiry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PointerWrite {
     Keep,
-    /// Set to `to` without an expiry, only if it now holds `from` (`None`: holds nothing).
+    /// Set to `to`, to expire with the record if that does, only if it now holds `from` (`None`: holds nothing).
     Swap {
         key: PointerKey,
         from: Option<String>,

@@ -26,7 +26,7 @@ pub(super) fn commit(write: &WriteTransaction, commit: &Commit, now: Millis) -> 
     if let Some(refusal) = refusal(write, commit, found.as_ref(), now)? {
         return Ok(refusal);
     }
-    let version = found.as_ref().map_or(1, |found| found.record.version + 1);
+    let version = commit.expected.next();
     let id = commit.id.as_str();
     let record_expires = commit.expiry.map_or(NEVER, |expiry| after(now, expiry.record));
     let ops = ops_with(commit, found.as_ref());
@@ -116,7 +116,10 @@ fn write_pointer(
 ) -> Result<(), Error> {
     match &commit.pointer {
         PointerWrite::Swap { key, to, .. } => {
-            write.open_table(POINTERS)?.insert(key.0.as_str(), (NEVER, to.as_str()))?;
+            write.open_table(POINTERS)?.insert(key.0.as_str(), (record_expires, to.as_str()))?;
+            if commit.expiry.is_some() {
+                expires(write, record_expires, Kind::Pointer, &key.0)?;
+            }
         }
         PointerWrite::Release { key, value } if commit.expiry.is_some() => {
             if holder(write, &key.0, now)?.as_ref() == Some(value) {

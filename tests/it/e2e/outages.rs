@@ -90,7 +90,7 @@ async fn the_service_is_told_to_stop_in_the_middle_of_a_transfer() {
     let busy = json!({"answer": {"status": 429, "body": "busy", "retryAfter": "300"}});
     system.klap_fault("create_task", 1, busy).await;
     let idle = enqueue(&system, "idle").await;
-    system.serve.logs("outcome=Away", 1).await;
+    system.serve.logs("outcome=\"away\"", 1).await;
     let mut silent = TcpStream::connect(system.base.trim_start_matches("http://")).unwrap();
     let path = format!("/api/process-klap?jobId={idle}");
     let seen = system.ask(Method::GET, &path).send().await.unwrap();

@@ -53,6 +53,20 @@ pub async fn putting_back_a_forgotten_job_removes_its_tombstone(store: Arc<dyn S
     assert_eq!(store.tombstone(&id("a")).await.unwrap(), None);
 }
 
+pub async fn a_pointer_taken_by_an_ended_job_goes_with_its_record(store: Arc<dyn Store>) {
+    let ended = Commit { expiry: Some(ending(SOON, HOUR, 1)), pointer: swap("p", None, "a"), ..create("a", "a1") };
+    applied(&*store, ended).await;
+    until("the record goes", || async { store.get(&id("a")).await.unwrap().record.is_none() }).await;
+    until("the pointer goes", || async { store.pointer(&pointer("p")).await.unwrap().is_none() }).await;
+}
+
+pub async fn new_versions_begin_where_they_are_told(store: Arc<dyn Store>) {
+    assert_eq!(applied(&*store, Commit { expected: Expected::Anew(70), ..create("a", "a1") }).await, 70);
+    assert_eq!(applied(&*store, update("a", 70, "a2")).await, 71);
+    let again = store.commit(&Commit { expected: Expected::Anew(5), ..create("a", "a3") }).await.unwrap();
+    assert!(matches!(again, Committed::Conflict(_)), "{again:?}");
+}
+
 pub async fn a_pointer_held_by_another_is_not_released(store: Arc<dyn Store>) {
     applied(&*store, Commit { pointer: swap("p", None, "b"), ..create("b", "b1") }).await;
     let last = Commit { expiry: Some(ending(SOON, HOUR, 1)), pointer: release("p", "a"), ..create("a", "a1") };

@@ -30,7 +30,10 @@ else
   if expiring == '1' then call('PERSIST', KEYS[1]) end
   if expiring == '1' or not version then call('DEL', KEYS[3]) end
 end
-if mode == 'claim' or mode == 'swap' then call('SET', KEYS[4], ARGV[13]) end
+if mode == 'claim' or mode == 'swap' then
+  call('SET', KEYS[4], ARGV[13])
+  if ARGV[8] ~= '' then call('PEXPIRE', KEYS[4], ARGV[8]) end
+end
 if mode == 'release' and holder == ARGV[12] then call('PEXPIRE', KEYS[4], ARGV[8]) end
 if ARGV[14] ~= '' then call('SET', KEYS[5], ARGV[15], 'PX', ARGV[14]) end
 if ARGV[5] == 'never' then call('ZREM', KEYS[2], ARGV[6])
