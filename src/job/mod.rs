@@ -1,6 +1,7 @@
 //! What a job is: its record, how events move it, what a step may answer, what is written down of paid calls. Pure: no
 //! async, no I/O, no clock (`now` is always given), no vendor. A kind's own data (`input`, `plan`) is opaque here.
 
+pub mod event;
 pub mod id;
 pub mod ledger;
 pub mod machine;
@@ -11,8 +12,9 @@ pub mod state;
 mod tests;
 pub mod wire;
 
+pub use event::{Event, Push, Refused};
 pub use id::{JobId, LeaseToken, Millis, OpId, Owner, Position, ProjectId};
 pub use ledger::{Ledger, Receipt};
-pub use machine::{Event, Judgement, Push, Refused, apply, judge};
+pub use machine::{Judgement, apply, judge};
 pub use outcome::{Failure, Outcome, Report, Settlement};
 pub use state::{Job, Lease, Limits, NewJob, Outgoing, State};

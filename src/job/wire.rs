@@ -3,9 +3,9 @@
 //! `v`, `jobId`, `epoch`, `seq` and `send` stay readable in every version, so that an old build meeting a new shape knows
 //! whom it concerns and leaves it alone.
 
+use super::event::Push;
 use super::id::{JobId, Millis, Owner, Position, ProjectId};
 use super::ledger::Receipt;
-use super::machine::Push;
 use super::state::Job;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
