@@ -6,7 +6,7 @@ use super::record::{Along, Clock, Loaded, Updated};
 use super::{Engine, Fault};
 use crate::job::{Job, JobId, NewJob, Owner, ProjectId};
 use crate::kinds::{FieldError, Kind, Start};
-use crate::store::{self, Remember, keys};
+use crate::store::{self, Expected, Remember, keys};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -120,7 +120,7 @@ impl Engine {
             let reply = Enqueued::of(&job, false);
             let remember = remember(request, &reply);
             let along = Along { take_pointer: Some(holds), remember, ..Along::default() };
-            match self.create(job, None, clock, &along, until).await? {
+            match self.create(job, Expected::Absent, clock, &along, until).await? {
                 Updated::Applied(loaded, _) => {
                     if let Err(error) = self.drain(*loaded, request.received + PUBLISH_UNTIL).await {
                         tracing::warn!(job.id = %fresh, %error, "recorded, not published yet");

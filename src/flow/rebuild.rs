@@ -6,7 +6,7 @@ use super::{Engine, Fault};
 use crate::job::wire::Message;
 use crate::job::{self, Event, Failure, Job, JobId, NewJob, Receipt, State};
 use crate::kinds::{self, Kind, Start};
-use crate::store::keys;
+use crate::store::{Expected, keys};
 use tokio::time::Instant;
 
 /// How a forgotten job goes on.
@@ -92,7 +92,8 @@ impl Engine {
                     job = job::apply(&job, &event, clock.now(), &self.settings.limits).unwrap_or(job);
                 }
             }
-            match self.create(job, over, clock, &along, until).await? {
+            let expected = over.map_or_else(|| self.anew(), Expected::Version);
+            match self.create(job, expected, clock, &along, until).await? {
                 Updated::PointerTaken if Instant::now() < until => {}
                 Updated::PointerTaken => return Err(changing()),
                 updated => return Ok(updated),

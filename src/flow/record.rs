@@ -101,16 +101,15 @@ impl Engine {
         }
     }
 
-    /// Writes a record where none is (or, `over` a version that is to be replaced).
+    /// Writes a record where none is, or over a version that is to be replaced.
     pub(super) async fn create(
         &self,
         job: Job,
-        over: Option<u64>,
+        expected: Expected,
         clock: Clock,
         along: &Along,
         until: Instant,
     ) -> Result<Updated, Fault> {
-        let expected = over.map_or_else(|| self.anew(), Expected::Version);
         let commit = self.commit_of(None, &job, expected, along, clock.now());
         match self.persist(&commit, until).await? {
             Committed::Applied { version, due, .. } => Ok(self.applied(Loaded { job, version, clock }, due)),
@@ -189,7 +188,7 @@ impl Engine {
     }
 
     /// Where the versions of a record written anew begin: never where those of a lost one stood.
-    fn anew(&self) -> Expected {
+    pub(super) fn anew(&self) -> Expected {
         let (random, _) = self.new_id().as_u64_pair();
         let (_, more) = self.new_id().as_u64_pair();
         Expected::Anew(1 + (random ^ more) % (1 << 40))
