@@ -60,7 +60,7 @@ fn decide(bencher: Bencher<'_, '_>) {
     let job = job();
     let settlement = Settlement {
         outcome: Outcome::Next { step: "await_task", after: 30_000 },
-        plan: job.plan.clone(),
+        plan: Some(job.plan.clone()),
         report: Report { progress: 10, stage: "Klap is finding clips".to_owned() },
         refused: Vec::new(),
     };

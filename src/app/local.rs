@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 
 /// Opens the operator's routes on this machine.
 pub const OPERATOR_SECRET: &str = "cliprelay-dev";
+const PACE: [&str; 2] = ["POLL_DELAY_MIN", "POLL_DELAY_MAX"];
 /// What the retries of a message may be at most, as with the vendor's local server.
 pub const RETRIES_MAX: u32 = 5;
 
@@ -43,7 +44,8 @@ pub async fn start(options: &Options, get: &dyn Fn(&str) -> Option<String>) -> R
     let listener = bind(IpAddr::from([127, 0, 0, 1]), options.port, "--port").await?;
     let broker_listener = bind(IpAddr::from([127, 0, 0, 1]), options.broker_port, "--broker-port").await?;
     let sandbox_listener = bind(IpAddr::from([127, 0, 0, 1]), options.sandbox_port, "--sandbox-port").await?;
-    let sandbox = sandbox::start(sandbox_listener, &options.data.join("sandbox")).await?;
+    let held = || format!("cannot use {}; does another one run on it?", options.data.display());
+    let sandbox = sandbox::start(sandbox_listener, &options.data.join("sandbox")).await.with_context(held)?;
     let broker = broker::start(broker::Options {
         listener: broker_listener,
         data: Data::Dir(options.data.join("broker")),
@@ -52,14 +54,23 @@ pub async fn start(options: &Options, get: &dyn Fn(&str) -> Option<String>) -> R
     })
     .await?;
     let own = environment(&sandbox, &broker, listener.local_addr()?, get);
-    let pace = ["POLL_DELAY_MIN", "POLL_DELAY_MAX"];
+    let paced = PACE.iter().any(|name| get(name).is_some());
     let lookup = |name: &str| match own.get(name) {
-        Some(value) if !pace.contains(&name) => Some(value.clone()),
+        // Whoever sets one of the two paces sets the pace.
+        Some(_) if paced && PACE.contains(&name) => get(name),
+        Some(value) => Some(value.clone()),
+        value if is_theirs(name) => value.cloned(),
         value => get(name).or_else(|| value.cloned()),
     };
     let config = Config::read(&lookup, Some(options.data.join("jobs.redb")))?;
     let service = start_service(config, listener)?;
     Ok(Local { service, broker, sandbox })
+}
+
+/// Whether a variable is about somebody else's services: a `.env` made for them must not steer this system to them.
+fn is_theirs(name: &str) -> bool {
+    let prefixes = ["VERCEL", "QSTASH_", "SUPABASE_", "KLAP_API_", "REDIS_", "UPSTASH_", "KV_"];
+    prefixes.iter().any(|prefix| name.starts_with(prefix)) || name.contains("_QSTASH_")
 }
 
 fn environment(

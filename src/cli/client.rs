@@ -20,7 +20,7 @@ pub(super) async fn enqueue(enqueue: Enqueue) -> Result<(), End> {
     let id = job["jobId"].as_str().unwrap_or_default();
     if !enqueue.wait {
         print(&job, enqueue.json, || {
-            println!(
+            out!(
                 "{}: {id} ({})",
                 job["message"].as_str().unwrap_or_default(),
                 job["status"].as_str().unwrap_or_default()
@@ -31,7 +31,7 @@ pub(super) async fn enqueue(enqueue: Enqueue) -> Result<(), End> {
     let ended = service.watch(id, enqueue.json).await?;
     print(&ended, enqueue.json, || {
         let clips = ended["clips"].as_array().map_or(0, Vec::len);
-        println!("{id}: {} ({clips} clips)", ended["status"].as_str().unwrap_or_default());
+        out!("{id}: {} ({clips} clips)", ended["status"].as_str().unwrap_or_default());
     });
     match ended["status"].as_str() {
         Some("completed") => Ok(()),
@@ -69,7 +69,7 @@ pub(super) async fn sweep(sweep: Sweep) -> Result<(), End> {
     let swept = read(answer).await?;
     print(&swept, sweep.json, || {
         for what in ["republished", "revived", "failed", "purged"] {
-            println!("{what:12} {}", swept[what]);
+            out!("{what:12} {}", swept[what]);
         }
     });
     Ok(())
@@ -86,5 +86,5 @@ fn local_secret(server: &Url) -> Option<String> {
 }
 
 fn print(value: &Value, as_json: bool, plain: impl FnOnce()) {
-    if as_json { println!("{value:#}") } else { plain() }
+    if as_json { out!("{value:#}") } else { plain() }
 }

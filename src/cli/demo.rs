@@ -30,6 +30,7 @@ pub(super) async fn demo(demo: Demo) -> Result<(), End> {
         None => None,
     };
     std::fs::create_dir_all(&demo.out).with_context(|| format!("cannot use the folder {}", demo.out.display()))?;
+    tempfile::tempfile_in(&demo.out).with_context(|| format!("cannot write into {}", demo.out.display()))?;
     let data = tempfile::tempdir().context("no temporary folder could be made")?;
     let options = Options { port: 0, broker_port: 0, sandbox_port: 0, data: data.path().to_owned() };
     let local = local::start(&options, &environment).await?;
@@ -43,8 +44,11 @@ pub(super) async fn demo(demo: Demo) -> Result<(), End> {
 
 /// A video the stand-in can cut, or why not, before anything is started.
 async fn checked(path: PathBuf) -> Result<PathBuf, End> {
-    if !path.is_file() {
+    if !path.exists() {
         return Err(End::usage(format!("{}: there is no such file", path.display())));
+    }
+    if !path.is_file() {
+        return Err(End::usage(format!("{}: is not a file", path.display())));
     }
     local::inspect(&path).await?;
     Ok(path)
@@ -72,7 +76,7 @@ async fn one_job(local: &Local, video: Option<&Path>, out: &Path, as_json: bool)
         kept.push(keep(&service, clip, &out.join(format!("clip-{}.mp4", index + 1))).await?);
     }
     if as_json {
-        println!("{:#}", as_value(&ended, &kept));
+        out!("{:#}", as_value(&ended, &kept));
     } else {
         table(&kept);
     }
@@ -120,11 +124,11 @@ fn as_value(job: &Value, kept: &[Kept]) -> Value {
 fn table(kept: &[Kept]) {
     let title = |kept: &Kept| kept.clip["title"].as_str().unwrap_or_default().to_owned();
     let width = kept.iter().map(|kept| title(kept).chars().count()).max().unwrap_or(0).clamp(5, 48);
-    println!("{:width$}  {:>5}  {:>8}  {:>9}  FILE", "TITLE", "SCORE", "DURATION", "SIZE");
+    out!("{:width$}  {:>5}  {:>8}  {:>9}  FILE", "TITLE", "SCORE", "DURATION", "SIZE");
     for kept in kept {
         let title: String = title(kept).chars().take(width).collect();
         let score = kept.clip["score"].as_f64().unwrap_or_default();
         let size = indicatif::HumanBytes(kept.size).to_string();
-        println!("{title:width$}  {score:>5.2}  {:>6.1} s  {size:>9}  {}", kept.duration, kept.file.display());
+        out!("{title:width$}  {score:>5.2}  {:>6.1} s  {size:>9}  {}", kept.duration, kept.file.display());
     }
 }

@@ -12,25 +12,44 @@ pub(super) async fn dev(dev: Dev) -> Result<(), End> {
     let get = move |name: &str| environment(name).or_else(|| file.get(name).cloned());
     let logs = local::logs(&get, "info");
     telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
-    let options =
-        Options { port: dev.port, broker_port: dev.broker_port, sandbox_port: dev.sandbox_port, data: dev.data };
+    let options = Options {
+        port: port(dev.port, &get)?,
+        broker_port: dev.broker_port,
+        sandbox_port: dev.sandbox_port,
+        data: dev.data,
+    };
     let local = local::start(&options, &get).await?;
     let (address, broker, sandbox) = (local.service.address, local.broker.address, &local.sandbox);
-    println!("dashboard  http://{address}/");
-    println!("broker     http://{broker}  (QSTASH_DEV=true clients find it on port 8080)");
-    println!("stand-ins  http://{}  (Klap and Supabase)", sandbox.address);
-    println!("data       {}", options.data.display());
-    println!("\nTry it:\n");
-    println!(
-        "  curl -X POST http://{address}/api/process-klap -H 'Content-Type: application/json' \\\n       \
+    out!("dashboard  http://{address}/");
+    out!("broker     http://{broker}  (QSTASH_DEV=true clients find it on port 8080)");
+    out!("stand-ins  http://{}  (Klap and Supabase)", sandbox.address);
+    out!("data       {}", options.data.display());
+    out!("\nTry it:\n");
+    let key = if get("AUTH").as_deref() == Some("api-key") {
+        out!("  export CLIPRELAY_API_KEY=…   # one of your API_KEYS\n");
+        " -H \"Authorization: Bearer $CLIPRELAY_API_KEY\""
+    } else {
+        ""
+    };
+    out!(
+        "  curl -X POST http://{address}/api/process-klap{key} -H 'Content-Type: application/json' \\\n       \
          -d '{{\"projectId\":\"demo\",\"videoUrl\":\"{}\"}}'",
         sandbox.sample
     );
-    println!("  curl 'http://{address}/api/process-klap?projectId=demo'\n");
+    out!("  curl{key} 'http://{address}/api/process-klap?projectId=demo'\n");
     stop_signal().await?;
     tracing::info!("stopping");
     local.stop().await;
     Ok(())
+}
+
+/// As asked, or as the environment has it.
+fn port(asked: Option<u16>, get: &dyn Fn(&str) -> Option<String>) -> Result<u16, End> {
+    match (asked, get("PORT").filter(|port| !port.is_empty())) {
+        (Some(port), _) => Ok(port),
+        (None, Some(port)) => port.parse().map_err(|_| End::usage("PORT must be a whole number from 0 to 65535")),
+        (None, None) => Ok(3000),
+    }
 }
 
 /// The `.env` of this folder, if there is one. The environment itself wins over it.
@@ -46,11 +65,11 @@ pub(super) async fn sandbox(sandbox: Sandbox) -> Result<(), End> {
     let logs = local::logs(&environment, "info");
     telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
     let running = local::sandbox(sandbox.port, &sandbox.data).await?;
-    println!("# stand-ins for Klap and Supabase on http://{}; point a service at them:", running.address);
+    out!("# stand-ins for Klap and Supabase on http://{}; point a service at them:", running.address);
     for (name, value) in running.environment() {
-        println!("export {name}={value}");
+        out!("export {name}={value}");
     }
-    println!("# a video to try: {}", running.sample);
+    out!("# a video to try: {}", running.sample);
     stop_signal().await?;
     running.stop().await;
     Ok(())
@@ -62,9 +81,9 @@ pub(super) async fn broker(broker: Broker) -> Result<(), End> {
     let data = (!broker.memory).then_some(broker.data);
     let options = broker::Options { host: broker.host, port: broker.port, data };
     let running = broker::start(options, &environment).await?;
-    println!("# a QStash-compatible broker on http://{}; point a client at it:", running.address);
+    out!("# a QStash-compatible broker on http://{}; point a client at it:", running.address);
     for (name, value) in broker::environment(&running) {
-        println!("export {name}={value}");
+        out!("export {name}={value}");
     }
     stop_signal().await?;
     running.stop().await;

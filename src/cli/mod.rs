@@ -1,5 +1,13 @@
 //! The command line: what is asked, who does it, and the exit code. Commands about jobs are clients of our own HTTP API.
 
+/// A line for whoever reads the output. Nobody has to: a closed pipe is no failure.
+macro_rules! out {
+    ($($line:tt)*) => {{
+        use std::io::Write;
+        drop(writeln!(std::io::stdout(), $($line)*));
+    }};
+}
+
 mod client;
 #[cfg(feature = "local")]
 mod demo;
@@ -54,9 +62,9 @@ enum Command {
 #[cfg(feature = "local")]
 #[derive(Args)]
 struct Dev {
-    /// Port of the service.
-    #[arg(long, default_value_t = 3000, env = "PORT")]
-    port: u16,
+    /// Port of the service [default: PORT, also from .env, or 3000].
+    #[arg(long)]
+    port: Option<u16>,
     /// Port of the broker.
     #[arg(long, default_value_t = 8080)]
     broker_port: u16,

@@ -21,6 +21,9 @@ pub(super) fn read(reader: &mut Reader<'_>, exposed: bool) -> Option<Auth> {
         }
         _ => {
             reader.problem("AUTH", "must be api-key or none");
+            if reader.text("API_KEYS").is_some() {
+                api_keys(reader);
+            }
             None
         }
     }

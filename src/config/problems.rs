@@ -65,7 +65,12 @@ impl<'a> Reader<'a> {
     }
 
     pub fn required_secret(&mut self, name: &str, what: &str) -> Option<SecretString> {
-        self.required(name, what).map(SecretString::from)
+        let text = self.required(name, what)?;
+        if text.chars().any(|c| c.is_control() || !c.is_ascii()) {
+            self.problem(name, "holds characters that no header can carry");
+            return None;
+        }
+        Some(text.into())
     }
 
     pub fn url(&mut self, name: &str, text: &str) -> Option<Url> {

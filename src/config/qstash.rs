@@ -33,10 +33,12 @@ pub struct QStashConfig {
 
 pub(super) fn read(reader: &mut Reader<'_>, exposed: bool) -> Option<QStashConfig> {
     let region = reader.text("QSTASH_REGION").map(|region| region.to_uppercase().replace('-', "_"));
-    if region.as_ref().is_some_and(|region| !REGIONS.contains(&region.as_str())) {
+    let known = |region: &String| REGIONS.contains(&region.as_str());
+    if region.as_ref().is_some_and(|region| !known(region)) {
         reader.problem("QSTASH_REGION", format!("must be one of {}", REGIONS.join(", ")));
-        return None;
     }
+    // The rest is read as without a region, so that its problems are told as well.
+    let region = region.filter(known);
     let mut regions = BTreeMap::new();
     if region.is_some() {
         for name in REGIONS {

@@ -30,7 +30,8 @@ impl Reply {
         Self::TryAgain { retry_after: Duration::from_secs(5), code: "unavailable", detail: detail.to_string() }
     }
 
-    pub(super) fn newer(version: u32) -> Self {
+    /// Written by a newer build, which may soon be here.
+    pub fn newer(version: u32) -> Self {
         Self::TryAgain {
             retry_after: Duration::from_secs(30),
             code: "newer_version",

@@ -109,10 +109,10 @@ impl Engine {
         let pointer = keys::pointer(&request.owner, &request.project);
         let fresh = JobId::new(format!("job_{}", self.new_id().simple()));
         loop {
-            let holds = in_time(until, self.store.pointer(&pointer)).await?;
+            let holds = in_time(until, || self.store.pointer(&pointer)).await?;
             // Without a current job the read is only for the store's time.
             let current = holds.as_ref().map_or_else(|| fresh.clone(), |holds| split_pointer(holds).0);
-            let (found, clock) = in_time(until, self.load(&current)).await?;
+            let (found, clock) = in_time(until, || self.load(&current)).await?;
             if let Some(live) = found.filter(|found| !found.job.is_final()) {
                 return self.already_running(request, live, until).await;
             }
@@ -157,7 +157,7 @@ impl Engine {
     pub(super) async fn remembered(&self, request: &Asked<'_>) -> Result<Option<Enqueued>, EnqueueError> {
         let Some(key) = request.idempotency_key else { return Ok(None) };
         let key = keys::memory(request.owner, key);
-        let memory = in_time(request.until, self.store.recall(&key)).await?;
+        let memory = in_time(request.until, || self.store.recall(&key)).await?;
         memory.map(|memory| recall(request.body, &memory)).transpose()
     }
 
@@ -188,14 +188,18 @@ impl Enqueued {
     }
 }
 
-/// A read, given up at `until`. However it failed, it has changed nothing.
-async fn in_time<T, E: Into<Fault>>(
+/// A read, tried again while the store does not answer, until `until`. However it failed, it has changed nothing.
+async fn in_time<T, E: Into<Fault>, R: Future<Output = Result<T, E>>>(
     until: Instant,
-    read: impl Future<Output = Result<T, E>>,
+    read: impl Fn() -> R,
 ) -> Result<T, EnqueueError> {
-    match timeout_at(until, read).await {
-        Ok(read) => read.map_err(|error| EnqueueError::Fault(error.into())),
-        Err(_) => Err(EnqueueError::Fault(store::Error::Unavailable("no answer in time".to_owned()).into())),
+    let late = || EnqueueError::Fault(store::Error::Unavailable("no answer in time".to_owned()).into());
+    loop {
+        match timeout_at(until, read()).await.map_err(|_| late())?.map_err(Into::into) {
+            Ok(read) => return Ok(read),
+            Err(Fault::Store(store::Error::Unknown(_))) if Instant::now() < until => {}
+            Err(fault) => return Err(EnqueueError::Fault(fault)),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::job::{Event, LeaseToken, Receipt, Refused, Report};
 use crate::kinds::{Halt, Journal};
 use async_trait::async_trait;
 use serde_json::Value;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
@@ -22,12 +23,22 @@ pub(super) struct StepJournal<'a> {
     lease_end: Instant,
     /// Until then a paid call may be under way.
     paying_until: watch::Sender<Option<Instant>>,
+    /// Receipts not written down yet.
+    in_hand: std::sync::Mutex<Vec<Receipt>>,
 }
 
 impl<'a> StepJournal<'a> {
     pub fn new(engine: &'a Engine, token: LeaseToken, claimed: Loaded, wind_up: Instant, lease_end: Instant) -> Self {
         let paying_until = watch::Sender::new(None);
-        Self { engine, token, loaded: Mutex::new(claimed), wind_up, lease_end, paying_until }
+        Self {
+            engine,
+            token,
+            loaded: Mutex::new(claimed),
+            wind_up,
+            lease_end,
+            paying_until,
+            in_hand: std::sync::Mutex::default(),
+        }
     }
 
     /// The record as last seen, for settling.
@@ -35,9 +46,24 @@ impl<'a> StepJournal<'a> {
         self.loaded.into_inner()
     }
 
-    /// Whether the step must not be cut off now.
+    /// Whether the step must not be cut off now: a paid call may be under way, or its receipt is not written yet.
     pub fn is_paying(&self) -> bool {
-        self.paying_until.borrow().is_some_and(|until| Instant::now() < until)
+        self.paying_until.borrow().is_some_and(|until| Instant::now() < until) || !self.in_hand().is_empty()
+    }
+
+    fn in_hand(&self) -> MutexGuard<'_, Vec<Receipt>> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes the receipts that a step cut off left unwritten, also past the end of its lease: they need none.
+    pub async fn write_receipts(&self, until: Instant) {
+        let in_hand = self.in_hand().clone();
+        for receipt in in_hand {
+            let event = Event::Receive { token: self.token.clone(), receipt: receipt.clone() };
+            if self.write_until(&event, until).await.is_ok() {
+                self.in_hand().retain(|other| *other != receipt);
+            }
+        }
     }
 
     pub fn token(&self) -> &LeaseToken {
@@ -45,9 +71,13 @@ impl<'a> StepJournal<'a> {
     }
 
     async fn write(&self, event: &Event) -> Result<(), Halt> {
+        self.write_until(event, self.lease_end).await
+    }
+
+    async fn write_until(&self, event: &Event, until: Instant) -> Result<(), Halt> {
         let mut loaded = self.loaded.lock().await;
         let along = Along { put_back: true, ..Along::default() };
-        match self.engine.update(&loaded, event, &along, self.lease_end).await {
+        match self.engine.update(&loaded, event, &along, until).await {
             Ok(Updated::Applied(next, _)) => {
                 *loaded = *next;
                 // Put back only for its receipts: no more is to be paid for it.
@@ -95,9 +125,13 @@ impl Journal for StepJournal<'_> {
 
     async fn receive(&self, effect: &str, id: &str) -> Result<(), Halt> {
         let receipt = Receipt { effect: effect.to_owned(), id: id.to_owned() };
-        let written = self.write(&Event::Receive { token: self.token.clone(), receipt }).await;
-        if let Err(halt) = &written {
-            tracing::error!(effect, receipt = id, %halt, "a receipt of a paid call could not be written down");
+        self.in_hand().push(receipt.clone());
+        let written = self.write(&Event::Receive { token: self.token.clone(), receipt: receipt.clone() }).await;
+        match &written {
+            Ok(()) => self.in_hand().retain(|other| *other != receipt),
+            Err(halt) => {
+                tracing::error!(effect, receipt = id, %halt, "a receipt of a paid call could not be written down yet");
+            }
         }
         written
     }

@@ -4,8 +4,8 @@
 use super::record::{Along, Clock, Loaded, Updated};
 use super::{Engine, Fault};
 use crate::job::wire::Message;
-use crate::job::{self, Event, Failure, Job, JobId, NewJob, Receipt, State};
-use crate::kinds::{self, Kind, Start};
+use crate::job::{self, Event, Failure, Job, JobId, NewJob, State};
+use crate::kinds::{Kind, Start};
 use crate::store::{Expected, keys};
 use tokio::time::Instant;
 
@@ -128,11 +128,20 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
     let now = clock.now();
     let at = message.envelope.at;
     let mut job = match older {
-        // Only the sending is newer: the rest of the record stands.
+        // Of the step itself nothing is newer but its sending: the rest of the record stands.
         Some(older) if older.job.at == at => older.job.clone(),
-        Some(older) => forgotten(message, older.job.ledger.receipts.as_slice(), kind, now),
-        None => forgotten(message, &[], kind, now),
+        Some(older) => Job { ledger: older.job.ledger.clone(), ..forgotten(message, kind, now) },
+        None => forgotten(message, kind, now),
     };
+    for receipt in &message.receipts {
+        job.ledger.receive(receipt);
+    }
+    // What may have been paid since counts as unknown, unless something is known of it.
+    for effect in kind.rebuild(&job.ledger.receipts, &message.resume).possibly_paid {
+        if job.ledger.unknown(&effect) == 0 {
+            job.ledger.intend(&effect, at, now, true);
+        }
+    }
     job.at = at;
     job.send = message.envelope.send;
     job.state = State::Waiting;
@@ -143,11 +152,9 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
     job
 }
 
-/// A job of which only the message (and perhaps older receipts) is left.
-fn forgotten(message: &Message, older: &[Receipt], kind: Kind, now: u64) -> Job {
-    let mut receipts = message.receipts.clone();
-    receipts.extend(older.iter().filter(|receipt| !message.receipts.contains(receipt)).cloned());
-    let Start { step, plan, stage, possibly_paid } = kind.rebuild(&receipts, &message.resume);
+/// A job of which only the message is left.
+fn forgotten(message: &Message, kind: Kind, now: u64) -> Job {
+    let Start { step, plan, stage, .. } = kind.rebuild(&message.receipts, &message.resume);
     let new = NewJob {
         id: message.envelope.job_id.clone(),
         owner: message.owner.clone(),
@@ -163,6 +170,5 @@ fn forgotten(message: &Message, older: &[Receipt], kind: Kind, now: u64) -> Job 
     job.deadline = message.deadline;
     // An epoch's first message was sent before its first claim, under the queue's deadline.
     job.started_at = (message.envelope.at.seq != 1).then_some(now);
-    job.ledger = kinds::rebuilt_ledger(&possibly_paid, &receipts, message.envelope.at, now);
     job
 }

@@ -9,7 +9,7 @@ use crate::job::{self, Event, Judgement, Millis, Refused, retry, wire};
 use crate::services::qstash::wire::FailureCallback;
 use crate::store;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 /// What was done about a spent message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub enum Spent {
 }
 
 const PATIENCE: Duration = Duration::from_secs(8);
+/// How long taking a dead letter away may hold up the answer.
+const SETTLING: Duration = Duration::from_secs(2);
 
 /// How often it is decided again when others write at the same time.
 const DECIDED: usize = 5;
@@ -34,12 +36,14 @@ const DECIDED: usize = 5;
 impl Engine {
     /// QStash's failure callback: the message it carries is spent.
     pub async fn failed(&self, delivery: &Delivery) -> Result<Spent, Fault> {
-        match FailureCallback::parse(&delivery.body) {
-            Ok(FailureCallback { source_body: Some(body), dlq_id, .. }) => {
-                self.spent(&body, dlq_id.as_deref(), 0).await
-            }
-            Ok(_) | Err(_) => Ok(Spent::Unreadable),
+        let Ok(FailureCallback { source_body: Some(body), dlq_id, .. }) = FailureCallback::parse(&delivery.body) else {
+            return Ok(Spent::Unreadable);
+        };
+        let spent = self.spent(&body, dlq_id.as_deref(), 0).await?;
+        if let (Spent::Noted | Spent::SentAnew { .. }, Some(letter)) = (spent, &dlq_id) {
+            self.settled(letter).await;
         }
+        Ok(spent)
     }
 
     /// `body` is the message that is spent; `dlq_id` where it rests in QStash's dead letters; `spread` delays the next one
@@ -105,6 +109,16 @@ impl Engine {
             Updated::Applied(loaded, _) if loaded.job.unsent() => self.send_anew(*loaded, until).await.map(Some),
             Updated::Applied(..) | Updated::Refused(Refused::Nothing, _) => Ok(Some(Spent::Leased)),
             Updated::Refused(..) | Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => Ok(None),
+        }
+    }
+
+    /// A dead letter that nothing more can come of is taken away: found later, beside a store that has forgotten, it would
+    /// look like a job to be done.
+    pub(super) async fn settled(&self, dlq_id: &str) {
+        match timeout(SETTLING, self.services.qstash.delete_dead_letter(dlq_id)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(message.dlq_id = dlq_id, %error, "a settled dead letter is still there"),
+            Err(_) => tracing::warn!(message.dlq_id = dlq_id, "a settled dead letter is still there"),
         }
     }
 

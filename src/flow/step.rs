@@ -143,6 +143,7 @@ impl Engine {
                 ended => ended,
             }
         };
+        journal.write_receipts(lease_end.max(Instant::now() + STORE_PATIENCE)).await;
         let token = journal.token().clone();
         let loaded = journal.into_loaded();
         match ended {
@@ -241,7 +242,7 @@ impl Engine {
 fn unchanged(loaded: &Loaded, outcome: Outcome) -> Settlement {
     Settlement {
         outcome,
-        plan: loaded.job.plan.clone(),
+        plan: None,
         report: Report { progress: loaded.job.progress, stage: loaded.job.stage.clone() },
         refused: Vec::new(),
     }

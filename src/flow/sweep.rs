@@ -208,8 +208,8 @@ impl Engine {
             Ok(Spent::Leased | Spent::Unreadable) | Err(Fault::Newer(_) | Fault::Garbled(_)) => false,
             Err(fault @ Fault::Store(_)) => return Err(fault),
         };
-        if settled && let Err(error) = self.services.qstash.delete_dead_letter(&letter.dlq_id).await {
-            tracing::warn!(message.dlq_id = letter.dlq_id, %error, "a settled dead letter could not be deleted");
+        if settled {
+            self.settled(&letter.dlq_id).await;
         }
         Ok(())
     }

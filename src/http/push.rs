@@ -6,7 +6,7 @@ use crate::clock;
 use crate::flow::Delivery;
 use crate::services::qstash::signature::{Key, Rejected, Verifier};
 use axum::body::{Body, to_bytes};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -38,7 +38,13 @@ impl Http {
         body: Body,
     ) -> Result<Delivery, Problem> {
         let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await;
-        let body = body.map_err(|_| rejected("slow body"))?.map_err(|_| rejected("unreadable body"))?;
+        let body = body.map_err(|_| rejected("slow body"))?.map_err(|_| {
+            Problem::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                format!("The push is larger than {BODY_MAX} bytes"),
+            )
+        })?;
         let url = match destination {
             Destination::Worker => &self.pushes.worker_url,
             Destination::Failed => &self.pushes.failed_url,

@@ -26,6 +26,9 @@ pub struct Intent {
     #[serde(flatten)]
     pub at: Position,
     pub made_at: Millis,
+    /// Made although the outcome of an earlier one is unknown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub repeats: bool,
 }
 
 /// What the vendor gave for a paid call.
@@ -55,24 +58,28 @@ impl Ledger {
 
     /// Before a paid call. A call that repeats an unknown one is counted, unless the kind looked first (`looked_up`).
     pub fn intend(&mut self, effect: &str, at: Position, now: Millis, looked_up: bool) {
-        if self.unknown(effect) > 0 && !looked_up {
-            self.possible_duplicates += 1;
-        }
-        self.intents.push(Intent { effect: effect.to_owned(), at, made_at: now });
+        let repeats = self.unknown(effect) > 0 && !looked_up;
+        self.possible_duplicates += u32::from(repeats);
+        self.intents.push(Intent { effect: effect.to_owned(), at, made_at: now, repeats });
     }
 
     /// After a paid call. The same receipt again changes nothing. Closes one unknown call of that effect.
     pub fn receive(&mut self, receipt: &Receipt) {
         if !self.receipts.contains(receipt) {
-            self.close(&receipt.effect);
+            self.take(&receipt.effect);
             self.receipts.push(receipt.clone());
         }
     }
 
-    /// The latest call of that effect is known not to have been billed.
+    /// The latest call of that effect is known not to have been billed: then it has repeated nothing either.
     pub fn close(&mut self, effect: &str) {
-        if let Some(last) = self.intents.iter().rposition(|intent| intent.effect == effect) {
-            self.intents.remove(last);
+        if self.take(effect).is_some_and(|intent| intent.repeats) {
+            self.possible_duplicates = self.possible_duplicates.saturating_sub(1);
         }
+    }
+
+    fn take(&mut self, effect: &str) -> Option<Intent> {
+        let last = self.intents.iter().rposition(|intent| intent.effect == effect)?;
+        Some(self.intents.remove(last))
     }
 }

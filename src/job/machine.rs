@@ -165,7 +165,11 @@ fn tell(job: &mut Job, report: &Report) {
 }
 
 fn settle(job: &mut Job, settlement: &Settlement, now: Millis, limits: &Limits) {
-    job.plan = settlement.plan.clone();
+    // The holder has ended: nobody is at work any more.
+    job.leased_until = job.leased_until.min(now);
+    if let Some(plan) = &settlement.plan {
+        job.plan = plan.clone();
+    }
     tell(job, &settlement.report);
     settlement.refused.iter().for_each(|effect| job.ledger.close(effect));
     match &settlement.outcome {
@@ -182,7 +186,10 @@ fn settle(job: &mut Job, settlement: &Settlement, now: Millis, limits: &Limits) 
             job.waits = waits;
             job.error = Some(failure.clone());
         }
-        Outcome::Done => end(job, End::Done, now),
+        Outcome::Done => {
+            job.attempts = 0;
+            end(job, End::Done, now);
+        }
         Outcome::Fail { failure } => end(job, End::Failed(failure.clone()), now),
         Outcome::Retry { failure, .. } if job.attempts >= limits.max_attempts => {
             end(job, End::Failed(failure.clone()), now);

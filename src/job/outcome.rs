@@ -25,21 +25,33 @@ impl Failure {
     }
 }
 
-/// The text without what may open a door: of each address only what stands before its query, and no credentials.
+/// The text without what may open a door: of each address and path only what stands before its query, no credentials.
 pub fn unsigned(text: &str) -> String {
+    let delimiter = |c: char| c.is_whitespace() || "\"'<>`".contains(c);
+    let text = text.replace("\\/", "/");
     let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        plain.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || "\"'<>)]}".contains(c)).unwrap_or(after.len());
-        let (address, more) = after.split_at(end);
-        let address = address.split(['?', '#']).next().unwrap_or_default();
-        let host = address.find('/').unwrap_or(address.len());
-        plain.push_str(&address[address[..host].rfind('@').map_or(0, |at| at + 1)..]);
-        rest = more;
+    for word in text.split_inclusive(delimiter) {
+        let (word, end) = match word.char_indices().next_back() {
+            Some((at, last)) if delimiter(last) => word.split_at(at),
+            _ => (word, ""),
+        };
+        let is_path = word.contains('/');
+        let kept = if is_path { word.split(['?', '#']).next().unwrap_or_default() } else { word };
+        match kept.split_once("://") {
+            Some((scheme, address)) => {
+                plain.push_str(scheme);
+                plain.push_str("://");
+                plain.push_str(address.rsplit_once('@').map_or(address, |(_, host)| host));
+            }
+            None => plain.push_str(kept),
+        }
+        // The sentence around it is kept.
+        let closing = word.len() - word.trim_end_matches(|c| ").,;:]}".contains(c)).len();
+        if kept.len() < word.len() {
+            plain.push_str(&word[word.len() - closing..]);
+        }
+        plain.push_str(end);
     }
-    plain.push_str(rest);
     plain
 }
 
@@ -87,8 +99,8 @@ pub struct Report {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
     pub outcome: Outcome,
-    /// The kind's plan as it is now.
-    pub plan: Value,
+    /// The kind's plan as it is now; `None`: as it was last written.
+    pub plan: Option<Value>,
     pub report: Report,
     /// Effects whose last call is known not to have been billed.
     pub refused: Vec<String>,

@@ -3,7 +3,7 @@
 
 pub mod clip;
 
-use crate::job::{Failure, Job, Ledger, Millis, Position, Receipt, Report, Settlement};
+use crate::job::{Failure, Job, Millis, Receipt, Report, Settlement};
 use crate::services::Services;
 use async_trait::async_trait;
 use serde::Serialize;
@@ -192,17 +192,4 @@ impl Kind {
             Self::Clip => clip::view(job),
         }
     }
-}
-
-/// A ledger put back together from a message: the receipts it carried, and an unknown call for each effect that may have
-/// been paid for since.
-pub fn rebuilt_ledger(possibly_paid: &[String], receipts: &[Receipt], at: Position, now: Millis) -> Ledger {
-    let mut ledger = Ledger::default();
-    for receipt in receipts {
-        ledger.receive(receipt);
-    }
-    for effect in possibly_paid {
-        ledger.intend(effect, at, now, true);
-    }
-    ledger
 }

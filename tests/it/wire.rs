@@ -113,8 +113,12 @@ fn rich_plan() -> Plan {
 
 fn rich_ledger() -> Ledger {
     let receipt = |effect: &str, id: &str| Receipt { effect: effect.to_owned(), id: id.to_owned() };
-    let intent =
-        |effect: &str, epoch, seq, made_at| Intent { effect: effect.to_owned(), at: Position { epoch, seq }, made_at };
+    let intent = |effect: &str, epoch, seq, made_at| Intent {
+        effect: effect.to_owned(),
+        at: Position { epoch, seq },
+        made_at,
+        repeats: false,
+    };
     Ledger {
         intents: vec![intent("submit:1", 1, 1, T0 + 1_000), intent("export:klap_5:1", 2, 4, T0 + 710_000)],
         receipts: vec![

@@ -28,7 +28,7 @@ pub async fn failed(State(http): State<Arc<Http>>, headers: HeaderMap, body: Bod
         Ok(Ok(Spent::Unreadable)) => {
             Reply::GaveUp { failure: Failure::lasting("unreadable_message", "the callback carries no message of ours") }
         }
-        Ok(Err(Fault::Newer(version))) => again(&format!("version {version} is newer than this build reads")),
+        Ok(Err(Fault::Newer(version))) => Reply::newer(version),
         Ok(Err(fault @ (Fault::Store(_) | Fault::Garbled(_)))) => again(&fault.to_string()),
         Err(_) => again("the callback's handling broke off"),
     }))

@@ -1,6 +1,6 @@
 //! The frontend's routes: enqueue, status, cancel, retry.
 
-use crate::flow::{Ask, Find, Kind};
+use crate::flow::{Ask, FieldError, Find, Kind};
 use crate::http::caller::Caller;
 use crate::http::{Http, Problem, body, view};
 use crate::job::{JobId, ProjectId};
@@ -60,10 +60,8 @@ impl Which {
     }
 
     fn job(&self) -> Result<JobId, Problem> {
-        match self.find()? {
-            Find::Job(job) => Ok(job),
-            Find::Project(_) => Err(Problem::bad_request("Missing jobId")),
-        }
+        let job = self.job_id.as_ref().filter(|job| !job.is_empty());
+        job.map(JobId::new).ok_or_else(|| Problem::bad_request("Missing jobId"))
     }
 }
 
@@ -123,10 +121,16 @@ pub async fn retry(
     body: Body,
 ) -> Result<Response, Problem> {
     let (fields, _) = body::object(&headers, body).await?;
-    let job = match fields.get("jobId").and_then(|id| id.as_str()) {
-        Some(job) if fields.len() == 1 => JobId::new(job),
-        _ => return Err(Problem::bad_request("The body must be {\"jobId\": \"…\"}")),
-    };
+    let unknown = fields.keys().filter(|field| *field != "jobId");
+    let mut errors: Vec<_> = unknown.map(|field| FieldError::new(field, "is not a field of this request")).collect();
+    let job = fields.get("jobId").map(|id| id.as_str().filter(|id| !id.is_empty()));
+    match job {
+        Some(Some(_)) => {}
+        Some(None) => errors.push(FieldError::new("jobId", "must be a job's id")),
+        None => errors.push(FieldError::new("jobId", "is missing")),
+    }
+    let (Some(Some(job)), true) = (job, errors.is_empty()) else { return Err(Problem::unacceptable(errors)) };
+    let job = JobId::new(job);
     let retried = http.engine.retry(&job, Some(&owner)).await?;
     let location = view::status_url(retried.id.as_str());
     let body = Json(view::changed(&retried, "The job goes on from the failed step"));

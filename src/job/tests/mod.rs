@@ -86,7 +86,8 @@ pub(super) fn claim_at(at: Position, by: &str, until: Millis) -> Event {
 }
 
 pub(super) fn settle(by: &str, outcome: Outcome) -> Event {
-    let settlement = Settlement { outcome, plan: json!({"settled": true}), report: report(40), refused: Vec::new() };
+    let settlement =
+        Settlement { outcome, plan: Some(json!({"settled": true})), report: report(40), refused: Vec::new() };
     Event::Settle { token: token(by), settlement }
 }
 

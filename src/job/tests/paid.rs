@@ -63,7 +63,7 @@ fn refusals_are_written_with_the_settlement() {
     assert_eq!((withdrawn.ledger.unknown("e:1"), withdrawn.ledger.unknown("e:2")), (0, 1), "a call not made after all");
     let settlement = Settlement {
         outcome: Outcome::Wait { after: 0 },
-        plan: json!({}),
+        plan: Some(json!({})),
         report: report(1),
         refused: vec!["e:2".to_owned()],
     };

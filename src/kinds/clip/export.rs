@@ -1,10 +1,10 @@
 //! Paying for exports. Calls of one round are intended in one write and made at once; each id is written as it comes. An
 //! export whose outcome is unknown is looked up at Klap before it is paid again.
 
-use super::plan::{Clip, ClipState, Plan};
+use super::plan::{CLIP_ATTEMPTS, Clip, ClipState, Plan};
 use super::{Context, Halt, away, first_look, klap_away, klap_unauthorized, plan, settlement, step};
 use crate::job::{Failure, Outcome, Settlement};
-use crate::services::klap;
+use crate::services::klap::{self, wire};
 use futures_util::stream::{self, StreamExt};
 
 /// Paid calls under way at once.
@@ -30,8 +30,11 @@ pub(super) async fn export(context: &Context<'_>) -> Result<Settlement, Halt> {
 }
 
 fn next(context: &Context<'_>, plan: &Plan) -> Outcome {
-    if plan.count(ClipState::Pending) > 0 {
-        return Outcome::Wait { after: context.pace.poll_min };
+    let pending = pending(plan).map(|clip| clip.failures).max();
+    if let Some(failures) = pending {
+        // A vendor in trouble gets time before a clip's next attempt.
+        let after = context.pace.poll_min * 3_u64.pow(failures.min(CLIP_ATTEMPTS));
+        return Outcome::Wait { after: after.min(context.pace.poll_max) };
     }
     if plan.failed() == plan.clips.len() {
         return Outcome::Fail { failure: no_clips_stored(plan) };
@@ -48,25 +51,31 @@ pub(super) fn no_clips_stored(plan: &Plan) -> Failure {
 pub(super) async fn pay(context: &Context<'_>, plan: &mut Plan, folder: &str) -> Result<Paid, Halt> {
     let mut paid = Paid::default();
     take_receipts(context, plan);
-    let (unknown, mut to_pay): (Vec<Clip>, Vec<Clip>) = pending(plan)
-        .cloned()
-        .partition(|clip| context.job.rebuilt || context.job.ledger.unknown(&clip.export_effect()) > 0);
-    look_up(context, plan, folder, unknown, &mut to_pay, &mut paid).await?;
-    if paid.outcome.is_some() {
-        return Ok(paid);
-    }
-    for round in to_pay.chunks(AT_ONCE) {
-        let effects: Vec<String> = round.iter().map(Clip::export_effect).collect();
+    let clips: Vec<Clip> = pending(plan).cloned().collect();
+    for (number, round) in clips.chunks(AT_ONCE).enumerate() {
+        let (unknown, mut to_pay): (Vec<Clip>, Vec<Clip>) = round
+            .iter()
+            .cloned()
+            .partition(|clip| context.job.rebuilt || context.job.ledger.unknown(&clip.export_effect()) > 0);
+        look_up(context, plan, folder, unknown, &mut to_pay, &mut paid).await?;
+        if paid.outcome.is_some() {
+            break;
+        }
+        if to_pay.is_empty() {
+            continue;
+        }
+        let effects: Vec<String> = to_pay.iter().map(Clip::export_effect).collect();
         match context.journal.intend(&effects, true).await {
             Ok(()) => {}
-            // What is paid so far is written down; the rest in the next step.
+            // What is paid so far is written down; the rest in the next step, with all of its time.
             Err(Halt::NotNow) => {
-                paid.outcome = Some(Outcome::Wait { after: 0 });
+                let after = if number == 0 { context.pace.poll_min } else { 0 };
+                paid.outcome = Some(Outcome::Wait { after });
                 break;
             }
             Err(halt) => return Err(halt),
         }
-        pay_round(context, plan, folder, round, &mut paid).await?;
+        pay_round(context, plan, folder, &to_pay, &mut paid).await?;
         if paid.outcome.is_some() {
             break;
         }
@@ -171,8 +180,9 @@ async fn find(context: &Context<'_>, folder: &str, clip: &Clip) -> Result<Option
         Err(klap::Error::NotFound) => Vec::new(),
         exports => exports?,
     };
-    // One in error counts as paid like any other: looking at it later tells.
-    exports.retain(|export| !known(&export.id));
+    // One in error counts as paid like any other: looking at it later tells. But it may be an earlier generation's.
+    let errors_count = clip.generation == 1;
+    exports.retain(|export| !known(&export.id) && (errors_count || export.status != wire::TaskStatus::Error));
     exports.sort_by(|a, b| a.created_at.cmp(&b.created_at));
     Ok(exports.pop().map(|export| export.id))
 }

@@ -132,6 +132,6 @@ fn error(field: &str, message: impl Into<String>) -> FieldError {
 }
 
 fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    if text.starts_with("unknown field") { "is not an option".to_owned() } else { text }
+    let unknown = error.to_string().starts_with("unknown field");
+    if unknown { "is not an option" } else { "is not of the right kind, or out of range" }.to_owned()
 }

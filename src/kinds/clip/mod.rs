@@ -133,7 +133,7 @@ fn settlement(context: &Context<'_>, outcome: Outcome, plan: &Plan, refused: Vec
         Outcome::Next { step, .. } => step,
         _ => context.job.step.as_str(),
     };
-    Settlement { report: report(context, next, plan), outcome, plan: plan.write(), refused }
+    Settlement { report: report(context, next, plan), outcome, plan: Some(plan.write()), refused }
 }
 
 fn report(context: &Context<'_>, step: &str, plan: &Plan) -> Report {

@@ -8,6 +8,7 @@ use super::store_clip::{Moved, StoreClip, Trouble};
 use super::{Context, Halt, away, first_look, klap_away, klap_unauthorized, plan, report, settlement, step};
 use crate::job::{Outcome, Settlement};
 use crate::services::klap::{self, wire};
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -21,6 +22,8 @@ mod tests;
 const LOOKS: usize = 5;
 /// Clips streamed at once.
 const STREAMS: usize = 3;
+/// The longest pause between two steps, and a little.
+const LAST_LOOK: u64 = 330_000;
 /// Kept free at the end of a step, to write down where it stands; of a short step a quarter.
 const WIND_UP: Duration = Duration::from_secs(3);
 
@@ -31,18 +34,35 @@ pub(super) async fn transfer(context: &Context<'_>) -> Result<Settlement, Halt> 
     };
     let mut refused = Vec::new();
     let mut trouble = None;
-    let ready = match look(context, &mut plan, &folder).await {
-        Ok(ready) => ready,
-        Err(outcome) => return Ok(settlement(context, outcome, &plan, refused)),
-    };
-    store_all(context, &mut plan, ready, &mut trouble).await?;
-    if plan.count(ClipState::Pending) > 0 {
+    match look(context, &mut plan, &folder).await {
+        Ok(ready) => store_all(context, &mut plan, ready, &mut trouble).await?,
+        Err(outcome) => trouble = Some(outcome),
+    }
+    if is_nearly_over(context) {
+        give_up_unsettled(&mut plan);
+    }
+    if trouble.is_none() && plan.count(ClipState::Pending) > 0 {
         let paid = pay(context, &mut plan, &folder).await?;
         refused = paid.refused;
         trouble = paid.outcome.or(trouble);
     }
     let outcome = next(context, &plan, trouble);
     Ok(settlement(context, outcome, &plan, refused))
+}
+
+/// Whether this look may be the last before the job's deadline: one more pause could outlast it.
+fn is_nearly_over(context: &Context<'_>) -> bool {
+    let job = context.job;
+    let given = job.deadline.saturating_sub(job.started_at.unwrap_or(context.now));
+    job.deadline.saturating_sub(context.now) <= (given / 10).min(LAST_LOOK)
+}
+
+/// What is stored is worth more than what is still missing when the time is over.
+fn give_up_unsettled(plan: &mut Plan) {
+    for clip in plan.clips.iter_mut().filter(|clip| !clip.is_settled()) {
+        let why = clip.error.take().map_or(String::new(), |why| format!(" ({why})"));
+        clip.give_up(format!("not ready before the job's deadline{why}"));
+    }
 }
 
 fn next(context: &Context<'_>, plan: &Plan, trouble: Option<Outcome>) -> Outcome {
@@ -120,6 +140,7 @@ async fn store_all(
     let (project, job) = (context.job.project.as_str(), context.job.id.as_str());
     let mut waiting = ready.into_iter();
     let mut moving = FuturesUnordered::new();
+    let mut saving = Saving::default();
     loop {
         while moving.len() < STREAMS
             && Instant::now() < deadline
@@ -133,21 +154,71 @@ async fn store_all(
             moving.push(moving_clip.run(context.services));
         }
         if moving.is_empty() {
-            return Ok(());
+            return saving.end().await;
         }
+        saving.begin(context, plan);
+        // Streams are fed and read while a checkpoint waits for the store.
         tokio::select! {
             biased;
             Some((index, upload)) = uploads.recv() => {
                 plan.clips[index].upload = Some(upload);
-                checkpoint(context, plan, false).await?;
+                saving.wanted = saving.wanted.max(Some(false));
             }
             Some((index, moved)) = moving.next() => {
                 if landed(&mut plan.clips[index], moved, trouble) {
-                    checkpoint(context, plan, true).await?;
+                    saving.wanted = Some(true);
                 }
             }
-            () = wind_up(context, deadline) => return Ok(()),
+            saved = saving.saved() => saved?,
+            () = wind_up(context, deadline) => {
+                drop(moving);
+                too_slow(plan);
+                return saving.end().await;
+            }
         }
+    }
+}
+
+/// What is cut off at the end of a step without anything to go on from would be cut off in the next one as well.
+fn too_slow(plan: &mut Plan) {
+    for clip in plan.clips.iter_mut().filter(|clip| clip.state == ClipState::Storing && clip.upload.is_none()) {
+        clip.fail("it could not be stored within a step's time");
+    }
+}
+
+/// Checkpoints on their way to the store, one at a time.
+#[derive(Default)]
+struct Saving<'a> {
+    under_way: Option<BoxFuture<'a, Result<(), Halt>>>,
+    /// Another is wanted; `true`: it tells of progress.
+    wanted: Option<bool>,
+}
+
+impl<'a> Saving<'a> {
+    fn begin(&mut self, context: &'a Context<'_>, plan: &Plan) {
+        if self.under_way.is_none()
+            && let Some(further) = self.wanted.take()
+        {
+            let (plan, told) = (plan.write(), report(context, step::TRANSFER, plan));
+            self.under_way = Some(context.journal.checkpoint(plan, told, further));
+        }
+    }
+
+    /// Resolves when the one under way is written; never, if there is none.
+    async fn saved(&mut self) -> Result<(), Halt> {
+        match &mut self.under_way {
+            Some(saving) => {
+                let saved = saving.await;
+                self.under_way = None;
+                saved
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// What is still wanted then is written by the step's settling.
+    async fn end(mut self) -> Result<(), Halt> {
+        if self.under_way.is_some() { self.saved().await } else { Ok(()) }
     }
 }
 
@@ -156,10 +227,6 @@ async fn wind_up(context: &Context<'_>, deadline: Instant) {
     while Instant::now() < deadline && !context.journal.time_left().is_zero() {
         sleep_until(deadline.min(Instant::now() + Duration::from_millis(200))).await;
     }
-}
-
-async fn checkpoint(context: &Context<'_>, plan: &Plan, further: bool) -> Result<(), Halt> {
-    context.journal.checkpoint(plan.write(), report(context, step::TRANSFER, plan), further).await
 }
 
 /// Takes in how one clip's transfer ended; whether that is progress worth writing at once.

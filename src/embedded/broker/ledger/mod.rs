@@ -162,7 +162,7 @@ fn withdraw(txn: &WriteTransaction, record: &Record, now: Millis) -> Result<(), 
     remove_live(txn, &record.id)?;
     txn.open_table(BODIES)?.remove(record.id.as_str())?;
     note(txn, record, now, "CANCEL_REQUESTED", |_| {})?;
-    note(txn, record, now, "CANCELLED", |_| {})
+    note(txn, record, now, "CANCELED", |_| {})
 }
 
 /// Keeps a user's new keys, which from now on win over any given at the start.

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::job::{Ledger, Receipt};
-use crate::kinds::rebuilt_ledger;
 
 /// A ledger with unknown submits made in these epochs.
 fn unknown(plan: &Plan, epochs: &[u32]) -> Ledger {
@@ -57,7 +56,10 @@ fn a_rebuilt_job_has_used_up_its_one_repetition_in_any_epoch() {
     for epoch in [1, 2, 5] {
         let Start { plan, possibly_paid, .. } = rebuild(&[], &Value::Null);
         let at = Position { epoch, seq: 1 };
-        let (plan, mut ledger) = (Plan::read(&plan).unwrap(), rebuilt_ledger(&possibly_paid, &[], at, T0));
+        let (plan, mut ledger) = (Plan::read(&plan).unwrap(), Ledger::default());
+        for effect in &possibly_paid {
+            ledger.intend(effect, at, T0, true);
+        }
         assert_eq!(plan.submit(&ledger, epoch), Submit::Pay);
         ledger.intend(&plan.submit_effect(), at, T0, false);
         assert_eq!(ledger.possible_duplicates, 1, "it may have been billed before");
