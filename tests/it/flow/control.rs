@@ -56,7 +56,7 @@ async fn a_retry_begins_a_new_epoch_with_its_own_time() {
     let sent = app.queue.only();
     assert_eq!(sent.deduplication, format!("{job}.2.1.1"));
     // The failing step's holder has ended, so nobody of the old epoch can still be at work: nothing to wait for.
-    assert_eq!(sent.delay, 0);
+    assert!(sent.delay <= 1, "{}", sent.delay);
     assert!(record.message.not_before >= before.leased_until);
     // The old epoch's message comes once more.
     let answer = app.push(&old).await.expect(200);
