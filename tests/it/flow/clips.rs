@@ -136,3 +136,31 @@ async fn a_storage_that_refuses_fails_the_clip_and_a_retry_pays_nothing() {
     assert_eq!(paid(&app).await, 1);
     app.settled().await;
 }
+
+#[tokio::test]
+async fn what_is_stored_is_not_lost_with_a_clip_that_never_comes() {
+    let app = TestApp::start().await;
+    let job = app.enqueue("p1", 2).await;
+    app.run_to(&job, "transfer").await;
+    let away = || {
+        let effect = Effect::Answer { status: 503, body: json!("away"), retry_after: None, after_effect: false };
+        app.sandbox.klap.inject(Fault { operation: Operation::File, times: 1, effect });
+    };
+    for _ in 0..100 {
+        if app.job(&job).await.is_final() {
+            break;
+        }
+        // One clip's file is away whenever it is asked for.
+        if app.job(&job).await.step == "transfer" {
+            away();
+        }
+        app.next().await.expect(200);
+    }
+    let status = app.status(&job).await;
+    assert_eq!((&status["status"], &status["clipsFailed"]), (&json!("completed"), &json!(1)), "{status:#}");
+    let states: Vec<_> = status["clips"].as_array().unwrap().iter().map(|clip| clip["status"].clone()).collect();
+    assert!(states.contains(&json!("stored")) && states.contains(&json!("failed")), "{states:?}");
+    let ended = app.job(&job).await;
+    assert!(ended.finished_at < Some(ended.deadline), "before its deadline");
+    app.settled().await;
+}
