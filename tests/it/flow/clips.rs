@@ -158,8 +158,8 @@ async fn what_is_stored_is_not_lost_with_a_clip_that_never_comes() {
     }
     let status = app.status(&job).await;
     assert_eq!((&status["status"], &status["clipsFailed"]), (&json!("completed"), &json!(1)), "{status:#}");
-    let states: Vec<_> = status["clips"].as_array().unwrap().iter().map(|clip| clip["status"].clone()).collect();
-    assert!(states.contains(&json!("stored")) && states.contains(&json!("failed")), "{states:?}");
+    let clips: Vec<_> = status["clips"].as_array().unwrap().iter().map(|clip| clip["status"].clone()).collect();
+    assert!(clips.contains(&json!("stored")) && clips.contains(&json!("failed")), "{clips:?}");
     let ended = app.job(&job).await;
     assert!(ended.finished_at < Some(ended.deadline), "before its deadline");
     app.settled().await;
