@@ -6,6 +6,7 @@ pub mod broker;
 #[cfg(feature = "local")]
 pub mod local;
 
+use crate::clock;
 use crate::config::{Config, StoreConfig};
 use crate::flow::{Engine, Settings};
 use crate::http::{self, Authenticator, Http, Pushes};
@@ -94,6 +95,7 @@ fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> R
         verifier: Verifier::new(config.qstash.keys, config.qstash.regions),
         worker_url: worker_url.to_string(),
         failed_url: failed_url.to_string(),
+        clock: Box::new(clock::unix_seconds),
     };
     let bypass = config.protection_bypass.map(|secret| ("x-vercel-protection-bypass".to_owned(), secret));
     let settings = Settings {

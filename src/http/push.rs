@@ -2,7 +2,7 @@
 //! handler sees a push that was not verified, because only here a [`Delivery`] is made.
 
 use super::{Http, Problem};
-use crate::clock;
+use crate::clock::Clock;
 use crate::flow::Delivery;
 use crate::services::qstash::signature::{Key, Rejected, Verifier};
 use axum::body::{Body, to_bytes};
@@ -21,6 +21,8 @@ pub struct Pushes {
     pub verifier: Verifier,
     pub worker_url: String,
     pub failed_url: String,
+    /// The host's, which need not agree with QStash's to the second.
+    pub clock: Clock,
 }
 
 /// Which of our two addresses a push is for.
@@ -61,7 +63,7 @@ impl Http {
         let text = |name: &str| headers.get(name).map(|value| value.to_str().map_err(|_| Rejected::Malformed));
         let token = text("upstash-signature").ok_or(Rejected::Missing)??;
         let region = text("upstash-region").transpose()?;
-        let verified = self.pushes.verifier.verify(token, region, body, url, clock::unix_seconds())?;
+        let verified = self.pushes.verifier.verify(token, region, body, url, (self.pushes.clock)())?;
         Ok(verified.key)
     }
 }

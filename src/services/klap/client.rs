@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
+
+use crate::services::outbound::{Http, Unanswered, retry_after};
 
 use super::error::Error;
 use super::wire::{Export, List, NewTask, Project, Task};
@@ -19,8 +20,6 @@ const REPLY_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Of an error's body, what is read and what is kept.
 const ERROR_BYTES_MAX: usize = 16 * 1024;
 const ERROR_CHARS_MAX: usize = 300;
-/// The longest wait a reply can ask of us.
-const AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// Where Klap is and who we are.
 #[derive(Debug, Clone)]
@@ -33,14 +32,14 @@ pub struct Options {
 /// A client of Klap's API v2.
 #[derive(Debug, Clone)]
 pub struct Klap {
-    http: reqwest::Client,
+    http: Http,
     options: Options,
 }
 
 impl Klap {
     /// `http` must not follow redirects: a followed create would be billed at an address nobody configured.
-    pub fn new(http: reqwest::Client, options: Options) -> Self {
-        Self { http, options }
+    pub fn new(http: impl Into<Http>, options: Options) -> Self {
+        Self { http: http.into(), options }
     }
 
     /// Starts a task. **Billed**, and not repeatable: see [`Error::may_be_billed`].
@@ -86,7 +85,7 @@ impl Klap {
 
     async fn call<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, Error> {
         let request = request.bearer_auth(self.options.api_key.expose_secret());
-        let mut reply = request.send().await.map_err(lost)?;
+        let mut reply = self.http.send(request).await.map_err(lost)?;
         let status = reply.status();
         if !status.is_success() {
             return Err(self.refusal(reply).await);
@@ -149,18 +148,9 @@ async fn read(reply: &mut Response, max: usize) -> Result<Vec<u8>, reqwest::Erro
     Ok(body)
 }
 
-/// A transport error: only a failed connect (or a request that could not be built) proves that nothing was sent.
-fn lost(error: reqwest::Error) -> Error {
-    let certain = error.is_connect() || error.is_builder();
-    let text = error.without_url();
-    let mut message = if text.is_timeout() { "timed out".to_owned() } else { text.to_string() };
-    let mut source = std::error::Error::source(&text);
-    while let Some(cause) = source {
-        message = format!("{message}: {cause}");
-        source = cause.source();
-    }
-    let message = message.chars().take(ERROR_CHARS_MAX).collect();
-    if certain { Error::NotSent(message) } else { Error::Unknown(message) }
+fn lost(error: impl Into<Unanswered>) -> Error {
+    let Unanswered { unsent, text, .. } = error.into();
+    if unsent { Error::NotSent(text) } else { Error::Unknown(text) }
 }
 
 /// The code and text of an error body, which may also be HTML or nothing.
@@ -175,16 +165,4 @@ fn explained(body: &[u8]) -> (Option<String>, String) {
     };
     let message = field("message").or_else(|| field("error_message")).or_else(|| field("error"));
     (field("error_code"), message.unwrap_or_default())
-}
-
-/// `Retry-After` in seconds or as a date. A date is read against the reply's own `Date`, so our clock does not matter.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<u64>() {
-        return Some(Duration::from_secs(seconds).min(AFTER_MAX));
-    }
-    let date = |text: &str| jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp());
-    let now = date(headers.get(DATE)?.to_str().ok()?)?;
-    let wait = date(value)?.duration_since(now);
-    Some(Duration::try_from(wait).unwrap_or_default().min(AFTER_MAX))
 }

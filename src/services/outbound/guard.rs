@@ -1,6 +1,6 @@
 //! The gate for addresses that others gave us.
 
-use super::{AllowList, Options, builder, is_public};
+use super::{AllowList, Http, Options, builder, is_public};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -32,9 +32,9 @@ pub enum Blocked {
 pub struct Guard {
     allow: AllowList,
     /// Drops private addresses when a name is resolved, so that a name that changes its mind gains nothing.
-    public: reqwest::Client,
+    public: Http,
     /// For exactly the listed pairs, whatever they resolve to.
-    listed: reqwest::Client,
+    listed: Http,
 }
 
 impl Guard {
@@ -50,7 +50,12 @@ impl Guard {
     ) -> Result<Self, reqwest::Error> {
         let public = builder(options).dns_resolver(Arc::new(PublicOnly(Arc::clone(&resolver)))).build()?;
         let listed = builder(options).dns_resolver(resolver).build()?;
-        Ok(Self { allow, public, listed })
+        Ok(Self { allow, public: public.into(), listed: listed.into() })
+    }
+
+    /// Judges addresses as they are written; `http` carries the requests and answers for where names lead.
+    pub fn over(allow: AllowList, http: Http) -> Self {
+        Self { allow, public: http.clone(), listed: http }
     }
 
     /// Judges an address as it is written. A name that passes may still be refused when it is resolved, then as the source
@@ -82,7 +87,7 @@ impl Guard {
     }
 
     /// The client that may fetch this address, and no other: judge each address, and each redirect, anew.
-    pub fn client_for(&self, url: &Url) -> Result<&reqwest::Client, Blocked> {
+    pub fn client_for(&self, url: &Url) -> Result<&Http, Blocked> {
         self.check(url)?;
         Ok(if self.allow.contains(url) { &self.listed } else { &self.public })
     }

@@ -9,10 +9,12 @@
 mod address;
 mod allow;
 mod guard;
+mod transport;
 
 pub use address::is_public;
 pub use allow::{AllowList, BadEntry};
 pub use guard::{Blocked, Guard, System};
+pub use transport::{Http, Transport, Unanswered};
 
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{ClientBuilder, redirect, retry};

@@ -3,6 +3,7 @@
 use super::reply::{self, Error};
 use super::wire::{self, Cancelled, DeadLetters, Deleted, Message, Published};
 use super::{Publish, signature::SigningKeys};
+use crate::services::outbound::Http;
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
@@ -35,7 +36,7 @@ pub type Keys = SigningKeys;
 
 #[derive(Debug, Clone)]
 pub struct QStash {
-    http: reqwest::Client,
+    http: Http,
     root: Url,
     token: SecretString,
     timeout: Duration,
@@ -44,9 +45,9 @@ pub struct QStash {
 impl QStash {
     /// `http` must not follow redirects. An address that ends in `/v2` or `/v2/publish` is taken for its root, a mistake
     /// many make; any other path is refused, since QStash would answer it with a puzzling "invalid destination url".
-    pub fn new(http: reqwest::Client, options: Options) -> Result<Self, Error> {
+    pub fn new(http: impl Into<Http>, options: Options) -> Result<Self, Error> {
         let root = root(&options.url)?;
-        Ok(Self { http, root, token: options.token, timeout: options.timeout })
+        Ok(Self { http: http.into(), root, token: options.token, timeout: options.timeout })
     }
 
     /// The destination stands raw in the path: QStash refuses it percent-encoded. A fragment is no part of a request.
@@ -114,7 +115,7 @@ impl QStash {
     }
 
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Option<T>, Error> {
-        reply::read(request.send().await.map_err(Error::unanswered)?).await
+        reply::read(self.http.send(request).await.map_err(Error::unanswered)?).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sorting QStash's answers into what a caller can do about them. Answers are read up to a limit, never without end.
 
 use super::wire::Failure;
+use crate::services::outbound::Unanswered;
 use futures_util::StreamExt;
 use reqwest::header::{DATE, HeaderMap};
 use reqwest::{Response, StatusCode};
@@ -35,15 +36,8 @@ impl Error {
     }
 
     /// A request that got no answer. The address stays out of the text: it may hold a destination's secret query.
-    pub(super) fn unanswered(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let mut detail = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(inner) = cause {
-            detail = format!("{detail}: {inner}");
-            cause = inner.source();
-        }
-        Self::Away { after: None, detail }
+    pub(super) fn unanswered(error: impl Into<Unanswered>) -> Self {
+        Self::Away { after: None, detail: error.into().text }
     }
 
     fn unreadable(detail: String) -> Self {

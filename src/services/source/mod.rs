@@ -7,11 +7,11 @@
 mod body;
 mod reply;
 
-use crate::services::outbound::{Blocked, Guard, describe};
+use crate::services::outbound::{Blocked, Guard, Unanswered};
 use bytes::Bytes;
 use futures_util::Stream;
-use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, LOCATION, RANGE};
+use reqwest::{Method, StatusCode};
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -111,12 +111,13 @@ impl Source {
     async fn request(&self, url: &Url, from: Option<u64>) -> Result<reqwest::Response, Error> {
         let mut url = url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let request = self.guard.client_for(&url)?.get(url.clone()).header(ACCEPT, "video/mp4, video/*, */*;q=0.1");
+            let http = self.guard.client_for(&url)?;
+            let request = http.request(Method::GET, url.clone()).header(ACCEPT, "video/mp4, video/*, */*;q=0.1");
             let mut request = request.header(ACCEPT_ENCODING, "identity");
             if let Some(from) = from {
                 request = request.header(RANGE, format!("bytes={from}-"));
             }
-            let response = match timeout(self.options.header_timeout, request.send()).await {
+            let response = match timeout(self.options.header_timeout, http.send(request)).await {
                 Ok(Ok(response)) => response,
                 Ok(Err(error)) => return Err(failed(error)),
                 Err(_) => return Err(Error::away("no answer in time")),
@@ -130,8 +131,8 @@ impl Source {
     }
 }
 
-fn failed(error: reqwest::Error) -> Error {
-    Blocked::behind(&error).map_or_else(|| Error::away(describe(error)), Error::Blocked)
+fn failed(error: Unanswered) -> Error {
+    error.blocked.map_or_else(|| Error::away(error.text), Error::Blocked)
 }
 
 fn next_hop(url: &Url, response: &reqwest::Response) -> Result<Option<Url>, Error> {

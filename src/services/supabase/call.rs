@@ -1,7 +1,6 @@
 //! One small call: the key on the way out, a bounded reply on the way in, a timeout over both.
 
 use super::{Error, Supabase};
-use crate::services::outbound::describe;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -58,7 +57,7 @@ impl Supabase {
 
     pub(super) async fn call(&self, request: RequestBuilder) -> Result<Reply, Error> {
         let exchange = async {
-            let response = request.send().await.map_err(|error| Error::away(describe(error)))?;
+            let response = self.http.send(request).await.map_err(|error| Error::away(error.text))?;
             Ok(Reply::read(response).await)
         };
         match timeout(self.options.timeouts.call, exchange).await {

@@ -22,6 +22,7 @@ pub use resumable::{CHUNK, Offset, RESUMABLE_FROM, UploadUrl};
 pub use rows::{Merge, MergedClips, ProjectRow};
 pub use storage::ObjectInfo;
 
+use crate::services::outbound::Http;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use std::time::Duration;
@@ -72,14 +73,14 @@ pub enum Unusable {
 /// The client: one bucket, one table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Supabase {
-    http: reqwest::Client,
+    http: Http,
     key: HeaderMap,
     options: Options,
 }
 
 impl Supabase {
     /// `http` must follow no redirects (see [`outbound::client`](crate::services::outbound::client)).
-    pub fn new(http: reqwest::Client, options: Options) -> Result<Self, Unusable> {
+    pub fn new(http: impl Into<Http>, options: Options) -> Result<Self, Unusable> {
         if !matches!(options.url.scheme(), "http" | "https") {
             return Err(Unusable::Url);
         }
@@ -90,7 +91,7 @@ impl Supabase {
             return Err(Unusable::Table(options.table));
         }
         let key = key_headers(&options.service_key)?;
-        Ok(Self { http, key, options })
+        Ok(Self { http: http.into(), key, options })
     }
 
     /// `{url}/{segments…}`, each segment encoded by itself.

@@ -6,7 +6,6 @@
 use super::call::Reply;
 use super::pieces::Pieces;
 use super::{Error, Supabase, Timeouts};
-use crate::services::outbound::describe;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use reqwest::header::CONTENT_LENGTH;
@@ -37,7 +36,7 @@ impl Supabase {
             Some((Ok::<_, Infallible>(piece), receiver))
         });
         let request = request.header(CONTENT_LENGTH, size).body(Body::wrap_stream(body));
-        let mut answer = pin!(request.send());
+        let mut answer = pin!(self.http.send(request));
         let mut sender = Some(sender);
         let answered = {
             let mut pump = pin!(pump(&mut sender, size, pieces, timeouts));
@@ -54,7 +53,7 @@ impl Supabase {
                 Err(_) => return Err(Error::away("no answer to the upload in time")),
             },
         };
-        let response = response.map_err(|error| Error::away(describe(error)))?;
+        let response = response.map_err(|error| Error::away(error.text))?;
         // The sender is still held if the reply came first: closing it sooner could cost the rest of that reply.
         let cut = sender.is_some();
         let reply = timeout(timeouts.call, Reply::read(response)).await;

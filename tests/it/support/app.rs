@@ -201,6 +201,7 @@ fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url) -> Http {
             verifier: Verifier::new(Some(Queue::keys()), BTreeMap::new()),
             worker_url: worker_url.to_string(),
             failed_url: failed_url.to_string(),
+            clock: Box::new(cliprelay::clock::unix_seconds),
         },
         operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
         cors_origins: Vec::new(),

@@ -1,0 +1,90 @@
+//! What carries a request to its server and brings back the answer: the network, or a simulated world. Every client of ours
+//! sends through it, so that the very code that talks to the vendors also runs where no socket is.
+
+use super::{Blocked, describe};
+use async_trait::async_trait;
+use reqwest::{Client, IntoUrl, Method, Request, RequestBuilder, Response};
+use std::fmt;
+use std::sync::Arc;
+
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Sends one request and waits for the head of its answer. Keeps the request's own timeout, follows no redirect, and
+    /// repeats nothing.
+    async fn send(&self, request: Request) -> Result<Response, Unanswered>;
+}
+
+/// Why no answer came. The text holds no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct Unanswered {
+    /// Certainly nothing of the request reached the server. Otherwise it may have been carried out.
+    pub unsent: bool,
+    /// The name led where we do not go.
+    pub blocked: Option<Blocked>,
+    pub text: String,
+}
+
+impl Unanswered {
+    pub fn unsent(text: impl Into<String>) -> Self {
+        Self { unsent: true, blocked: None, text: text.into() }
+    }
+
+    pub fn lost(text: impl Into<String>) -> Self {
+        Self { unsent: false, blocked: None, text: text.into() }
+    }
+}
+
+impl From<reqwest::Error> for Unanswered {
+    /// Only a failed connect (or a request that could not be built) proves that nothing was sent.
+    fn from(error: reqwest::Error) -> Self {
+        let unsent = error.is_connect() || error.is_builder();
+        let blocked = Blocked::behind(&error);
+        let text = if error.is_timeout() { "timed out".to_owned() } else { describe(error) };
+        Self { unsent, blocked, text }
+    }
+}
+
+/// Makes requests and sends them. Cheap to clone.
+#[derive(Clone)]
+pub struct Http {
+    requests: Client,
+    transport: Arc<dyn Transport>,
+}
+
+impl Http {
+    /// `requests` only makes them; `transport` alone sends.
+    pub fn over(requests: Client, transport: Arc<dyn Transport>) -> Self {
+        Self { requests, transport }
+    }
+
+    pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
+        self.requests.request(method, url)
+    }
+
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, Unanswered> {
+        self.transport.send(request.build()?).await
+    }
+}
+
+/// Over the network.
+impl From<Client> for Http {
+    fn from(client: Client) -> Self {
+        Self { transport: Arc::new(Network(client.clone())), requests: client }
+    }
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Http")
+    }
+}
+
+struct Network(Client);
+
+#[async_trait]
+impl Transport for Network {
+    async fn send(&self, request: Request) -> Result<Response, Unanswered> {
+        Ok(self.0.execute(request).await?)
+    }
+}
