@@ -16,6 +16,7 @@ pub mod flow;
 pub mod http;
 pub mod job;
 pub mod kinds;
+pub mod sabotage;
 pub mod services;
 pub mod store;
 pub mod telemetry;

@@ -6,6 +6,7 @@ use super::{Engine, Fault};
 use crate::job::wire::Message;
 use crate::job::{self, Event, Failure, Job, JobId, NewJob, State};
 use crate::kinds::{Kind, Start};
+use crate::sabotage::{self, Sabotage};
 use crate::store::{Expected, keys};
 use tokio::time::Instant;
 
@@ -37,7 +38,7 @@ impl Engine {
         let limits = &self.settings.limits;
         if older.is_none() {
             let ended = self.store.tombstone(id).await?.is_some_and(|epoch| epoch >= message.envelope.at.epoch);
-            if ended || clock.now() > message.deadline + limits.failed_ttl {
+            if ended || sabotage::is(Sabotage::ForgottenIsOld) || clock.now() > message.deadline + limits.failed_ttl {
                 return Ok(Rebuilt::Absorbed);
             }
         }

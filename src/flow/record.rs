@@ -3,6 +3,7 @@
 
 use super::{Engine, millis};
 use crate::job::{self, Job, JobId, Millis, OpId, Refused, wire};
+use crate::sabotage::{self, Sabotage};
 use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record, Remember, keys};
 use bytes::Bytes;
 use std::time::Duration;
@@ -136,6 +137,10 @@ impl Engine {
                 Ok(next) => next,
                 Err(refused) => return Ok(Updated::Refused(refused, Box::new(loaded))),
             };
+            if sabotage::is(Sabotage::PublishBeforeWrite) && next.at > loaded.job.at {
+                let early = Loaded { job: next.clone(), ..loaded.clone() };
+                let _ = Box::pin(self.drain(early, until)).await;
+            }
             let commit = self.commit_of(Some(&loaded.job), &next, Expected::Version(loaded.version), along, now);
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
@@ -204,13 +209,14 @@ impl Engine {
         let key = keys::pointer(&new.owner, &new.project);
         let due = match (ttl, new.due()) {
             (Some(ttl), _) => DueAt::At(now + ttl),
+            (None, Some(_)) if old.is_none() && sabotage::is(Sabotage::TornWrite) => DueAt::Keep,
             (None, due @ Some(_)) if expected.version().is_some() && old.and_then(Job::due) == due => DueAt::Keep,
             (None, Some(due)) => DueAt::At(due),
             (None, None) => DueAt::Never,
         };
         Commit {
             id: new.id.clone(),
-            op: OpId::new(self.new_id().simple().to_string()),
+            op: self.new_op(),
             expected,
             body: wire::encode_record(new).into(),
             due,
@@ -228,11 +234,22 @@ impl Engine {
         }
     }
 
+    fn new_op(&self) -> OpId {
+        OpId::new(self.new_id().simple().to_string())
+    }
+
     /// One write, repeated under its operation id while the store is away, until `until`.
     async fn persist(&self, commit: &Commit, until: Instant) -> Result<Committed, store::Error> {
         let mut pause = Duration::from_millis(50);
         let mut unknown = None;
         loop {
+            let again;
+            let commit = if sabotage::is(Sabotage::NoOperationId) {
+                again = Commit { op: self.new_op(), ..commit.clone() };
+                &again
+            } else {
+                commit
+            };
             let grace = until.max(Instant::now() + pause);
             let error = match timeout_at(grace, self.store.commit(commit)).await {
                 Ok(Ok(committed)) => return Ok(committed),

@@ -8,10 +8,11 @@ use super::rebuild::Rebuilt;
 use super::record::{Along, Loaded, Updated};
 use super::{Engine, Fault, millis};
 use crate::job::{
-    self, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Refused, Report, Settlement, State,
+    self, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Position, Report, Settlement, State,
     wire,
 };
 use crate::kinds::{Context, Halt, Kind};
+use crate::sabotage::{self, Sabotage};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
@@ -177,8 +178,9 @@ impl Engine {
         let until = lease_end.max(Instant::now() + STORE_PATIENCE);
         let (settled, due) = match self.update(loaded, &event, &along, until).await {
             Ok(Updated::Applied(settled, due)) => (*settled, due),
-            Ok(Updated::Refused(Refused::Final | Refused::Fenced, found)) => return self.old_news(*found).await,
+            Ok(Updated::Refused(_, found)) => return self.as_it_stands(*found, loaded.job.at).await,
             Ok(_) => return Reply::away("the record is gone"),
+            Err(_) if sabotage::is(Sabotage::ReplyBeforeWrite) => return Reply::Done,
             Err(fault) => return Reply::away(&fault),
         };
         if settled.job.state == State::Failed {
@@ -203,17 +205,28 @@ impl Engine {
     async fn lost(&self, had: &Loaded) -> Reply {
         match self.load(&had.job.id).await {
             Ok((None, _)) => Reply::away("the record is gone"),
-            Ok((Some(found), _)) if found.job.is_final() || found.job.at > had.job.at => self.old_news(found).await,
-            Ok((Some(found), _)) => match found.job.lease(found.now(), self.store.opening()) {
-                Some(lease) => busy(lease.until, found.now()),
-                None => Reply::away("the lease was lost"),
-            },
+            Ok((Some(found), _)) => self.as_it_stands(found, had.job.at).await,
             Err(fault) => Reply::away(&fault),
+        }
+    }
+
+    /// What to tell QStash of a push for `at` whose holder could not write its end. Only a job that has moved on is old
+    /// news: the message of a step that another is at, or nobody, may be needed again.
+    async fn as_it_stands(&self, found: Loaded, at: Position) -> Reply {
+        if found.job.is_final() || found.job.at > at {
+            return self.old_news(found).await;
+        }
+        match found.job.lease(found.now(), self.store.opening()) {
+            Some(lease) => busy(lease.until, found.now()),
+            None => Reply::away("the lease was lost"),
         }
     }
 
     /// A push that is late still answers only after what it left unpublished is out.
     async fn old_news(&self, loaded: Loaded) -> Reply {
+        if sabotage::is(Sabotage::OldNewsUnpublished) {
+            return Reply::OldNews;
+        }
         self.publish_then(loaded, &[], Reply::OldNews).await
     }
 

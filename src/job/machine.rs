@@ -6,6 +6,7 @@ use super::id::{LeaseToken, Millis, Position};
 use super::outcome::{Failure, Outcome, Report, Settlement};
 use super::retry;
 use super::state::{Job, Lease, Limits, Outgoing, State};
+use crate::sabotage::{self, Sabotage};
 use serde_json::Value;
 
 /// What a push means to the job it names.
@@ -36,7 +37,9 @@ pub fn judge(job: &Job, push: Push, now: Millis, opening: &str, limits: &Limits)
     if push.at < job.at {
         return Judgement::OldNews;
     }
-    if let Some(lease) = job.lease(now, opening) {
+    if let Some(lease) = job.lease(now, opening)
+        && !sabotage::is(Sabotage::NoLease)
+    {
         return Judgement::Leased { until: lease.until };
     }
     if now >= job.deadline {
@@ -53,16 +56,19 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             if next.ledger.receipts.contains(receipt) {
                 return Err(Refused::Nothing);
             }
+            if sabotage::is(Sabotage::FencedReceipts) {
+                held(job, token, now)?;
+            }
             next.ledger.receive(receipt);
-            if held(job, token).is_ok() {
+            if held(job, token, now).is_ok() {
                 next.attempts = 0;
             }
         }
         Event::Retry { step, plan, stage } => retry_by_hand(&mut next, step, plan, stage, now, limits)?,
-        _ if job.is_final() => return Err(Refused::Final),
+        _ if job.is_final() && !sabotage::is(Sabotage::EndsChange) => return Err(Refused::Final),
         Event::Claim { at, lease } => claim(&mut next, *at, lease, now, limits)?,
         Event::Intend { token, effects, looked_up } => {
-            held(job, token)?;
+            held(job, token, now)?;
             if effects.iter().any(|effect| job.ledger.receipt(effect).is_some()) {
                 return Err(Refused::Paid);
             }
@@ -71,13 +77,13 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             }
         }
         Event::Withdraw { token, effects } => {
-            held(job, token)?;
+            held(job, token, now)?;
             for effect in effects {
                 next.ledger.close(effect);
             }
         }
         Event::Checkpoint { token, plan, report, further } => {
-            held(job, token)?;
+            held(job, token, now)?;
             if *further {
                 next.attempts = 0;
             }
@@ -85,7 +91,7 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             tell(&mut next, report);
         }
         Event::Settle { token, settlement } => {
-            held(job, token)?;
+            held(job, token, now)?;
             settle(&mut next, settlement, now, limits);
         }
         Event::Fail { failure } => end(&mut next, End::Failed(failure.clone()), now),
@@ -123,16 +129,21 @@ fn spent(job: &mut Job, dlq_id: Option<&String>, anew: Option<Millis>, now: Mill
         job.message.dlq_id = dlq_id.cloned();
     }
     // A lease that holds may still end well: the sweep looks again when it is over.
-    if let Some(after) = anew {
+    if let Some(after) = anew
+        && !sabotage::is(Sabotage::SpentUnheeded)
+    {
         job.state = if job.state == State::Queued { State::Queued } else { State::Waiting };
         send_anew(job, now + after, now);
     }
     Ok(())
 }
 
-fn held(job: &Job, token: &LeaseToken) -> Result<(), Refused> {
+/// Whether this token's lease holds. Its holder may have slept: then the lease is over although nobody took the next one.
+fn held(job: &Job, token: &LeaseToken, now: Millis) -> Result<(), Refused> {
     match &job.state {
-        State::Running { lease } if lease.token == *token => Ok(()),
+        State::Running { .. } if sabotage::is(Sabotage::AnyToken) => Ok(()),
+        State::Running { lease } if lease.token == *token && sabotage::is(Sabotage::LateHolder) => Ok(()),
+        State::Running { lease } if lease.token == *token && now < lease.until => Ok(()),
         State::Running { .. } | State::Queued | State::Waiting | State::Done | State::Failed | State::Cancelled => {
             Err(Refused::Fenced)
         }
@@ -222,7 +233,7 @@ fn advance(job: &mut Job, after: Millis, now: Millis) {
 /// The same position's message under a new deduplication id.
 fn send_anew(job: &mut Job, not_before: Millis, now: Millis) {
     let looks = job.message.looks + 1;
-    job.send += 1;
+    job.send += u32::from(!sabotage::is(Sabotage::SameSend));
     job.message = Outgoing { looks, ..Outgoing::new(not_before, now) };
 }
 

@@ -3,6 +3,7 @@
 use super::id::{JobId, LeaseToken, Millis, Owner, Position, ProjectId};
 use super::ledger::Ledger;
 use super::outcome::Failure;
+use crate::sabotage::{self, Sabotage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -241,6 +242,9 @@ impl Job {
 
     /// How long an ended job stays from `now`; `None` while it lives.
     pub fn remaining_ttl(&self, now: Millis, limits: &Limits) -> Option<Millis> {
+        if sabotage::is(Sabotage::LiveExpires) && !self.is_final() {
+            return Some(limits.done_ttl);
+        }
         let finished_at = self.finished_at.filter(|_| self.is_final())?;
         let ttl = if self.state == State::Failed { limits.failed_ttl } else { limits.done_ttl };
         Some((finished_at + ttl).saturating_sub(now).max(1_000))

@@ -17,6 +17,7 @@ pub use view::view;
 
 use super::{Context, Halt, Length, Start};
 use crate::job::{Failure, Job, Outcome, Receipt, Report, Settlement};
+use crate::sabotage::{self, Sabotage};
 use crate::services::klap;
 use plan::{Clip, ClipState, Plan};
 use serde_json::{Value, json};
@@ -66,7 +67,7 @@ pub fn reopen(job: &Job) -> Result<Start, Failure> {
     let mut plan = Plan::read(&job.plan).ok_or_else(unreadable)?;
     let lost =
         job.error.as_ref().is_some_and(|failure| ["klap_task_failed", "klap_task_lost"].contains(&&*failure.code));
-    if lost {
+    if lost || sabotage::is(Sabotage::RetryResubmits) {
         plan.begin_again();
         return Ok(start(step::SUBMIT, &plan));
     }

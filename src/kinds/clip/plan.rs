@@ -2,6 +2,7 @@
 
 use crate::job::outcome::unsigned;
 use crate::job::{Ledger, Millis, Receipt};
+use crate::sabotage::{self, Sabotage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -143,7 +144,9 @@ impl Plan {
     /// By itself a job repeats an unknown submit once; each epoch opened since is a person's leave for one more.
     pub fn submit(&self, ledger: &Ledger, epoch: u32) -> Submit {
         let effect = self.submit_effect();
-        if let Some(id) = ledger.receipt(&effect) {
+        if let Some(id) = ledger.receipt(&effect)
+            && !sabotage::is(Sabotage::UnreadReceipts)
+        {
             return Submit::Have(id.to_owned());
         }
         let opened_since = epoch.saturating_sub(ledger.unknown_since(&effect).unwrap_or(epoch));

@@ -2,9 +2,10 @@
 //! Storage is asked first what it already has, and at the end whether it has all of it.
 
 use super::plan::Upload;
+use crate::sabotage::{self, Sabotage};
 use crate::services::Services;
 use crate::services::source::{self, Opened};
-use crate::services::supabase::{self, CHUNK, Offset, Pieces, RESUMABLE_FROM, UploadUrl};
+use crate::services::supabase::{self, CHUNK, ObjectInfo, Offset, Pieces, RESUMABLE_FROM, UploadUrl};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use url::Url;
@@ -53,7 +54,8 @@ impl StoreClip {
     async fn transfer(&mut self, services: &Services) -> Result<(u64, String), Trouble> {
         let storage = &services.supabase;
         let resumed = self.resume(storage).await?;
-        let opened = services.source.open(&self.url, resumed).await.map_err(from_source)?;
+        let from = if sabotage::is(Sabotage::ResumeAtZero) { 0 } else { resumed };
+        let opened = services.source.open(&self.url, from).await.map_err(from_source)?;
         let total = opened.total;
         if storage.info(&self.path).await.map_err(from_storage)?.is_none_or(|there| there.size != total) {
             if total < RESUMABLE_FROM {
@@ -63,6 +65,11 @@ impl StoreClip {
             }
         }
         let stored = storage.info(&self.path).await.map_err(from_storage)?;
+        let stored = if sabotage::is(Sabotage::Unconfirmed) {
+            Some(ObjectInfo { size: total, ..ObjectInfo::default() })
+        } else {
+            stored
+        };
         if stored.as_ref().is_none_or(|stored| stored.size != total) {
             // An upload that came to its end and to nothing never will: the next attempt begins another.
             self.upload = None;

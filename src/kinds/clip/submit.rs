@@ -3,6 +3,7 @@
 use super::plan::{Plan, Submit};
 use super::{Context, Halt, away, expected, first_look, input, klap_away, klap_unauthorized, plan, settlement, step};
 use crate::job::{Failure, Outcome, Settlement};
+use crate::sabotage::{self, Sabotage};
 use crate::services::klap::{self, wire};
 
 pub(super) async fn submit(context: &Context<'_>) -> Result<Settlement, Halt> {
@@ -29,7 +30,9 @@ pub(super) async fn submit(context: &Context<'_>) -> Result<Settlement, Halt> {
 
 async fn pay(context: &Context<'_>, mut plan: Plan, input: &input::Input) -> Result<Settlement, Halt> {
     let effect = plan.submit_effect();
-    context.journal.intend(std::slice::from_ref(&effect), false).await?;
+    if !sabotage::is(Sabotage::NoIntent) {
+        context.journal.intend(std::slice::from_ref(&effect), false).await?;
+    }
     // A crash from here to the receipt leaves the intent open: the next claim repeats the call once, and says so.
     let created = context.services.klap.create_task(&new_task(input), context.pace.paid_call).await;
     let error = match created {

@@ -1,6 +1,7 @@
 //! The project's row. It is other people's too: we read four columns and write three, and of the clips column only one key.
 
 use super::{Error, Supabase, wire};
+use crate::sabotage::{self, Sabotage};
 use jiff::{Timestamp, ToSpan};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -98,6 +99,7 @@ impl Supabase {
             });
             let mut url = self.rows(id);
             let guard = seen.map_or_else(|| "is.null".to_owned(), |seen| format!("eq.{seen}"));
+            let guard = if sabotage::is(Sabotage::BlindRow) { "neq.never".to_owned() } else { guard };
             url.query_pairs_mut().append_pair(&names.updated, &guard).append_pair("select", &names.id);
             let request = self.request(Method::PATCH, url).header("prefer", "return=representation").json(&change);
             let changed: Vec<Value> = self.call(request).await?.ok(Error::rest)?.json()?;

@@ -12,7 +12,7 @@ use url::Url;
 pub(super) const CACHE: &str = "max-age=3600";
 
 /// What storage says about an object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ObjectInfo {
     /// Bytes.
     pub size: u64,

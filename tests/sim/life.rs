@@ -1,0 +1,186 @@
+//! One life: a job is enqueued, everything happens, and at the end it is over and right.
+
+use crate::faults::{Fault, Mercy, Step};
+use crate::laws;
+use crate::people;
+use crate::plan::Plan;
+use crate::world::queue::{self, Fate};
+use crate::world::{Setting, World};
+use cliprelay::job::State;
+use fastrand::Rng;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+/// No job lives longer, however unlucky: its own deadlines and a day.
+const LONGEST: Duration = Duration::from_hours(60);
+/// As many faults as a job must survive without a word, if each is one that it must.
+const FEW: usize = 2;
+
+/// What a life came to.
+#[derive(Debug, Clone, Default)]
+pub struct Life {
+    pub seed: u64,
+    pub broken: Vec<String>,
+    pub struck: Vec<(Fault, Step)>,
+    pub pushes: usize,
+    pub writes: usize,
+    pub tasks_billed: usize,
+    pub clips_stored: usize,
+    /// How the first job stood at the end.
+    pub end: String,
+    pub trace: Vec<String>,
+}
+
+impl Life {
+    /// Whether it counts: long enough, and something went wrong.
+    pub fn is_full(&self) -> bool {
+        self.pushes >= 10 && !self.struck.is_empty()
+    }
+}
+
+/// The life of a seed, with what the seed plans.
+pub fn of_seed(seed: u64, tracing: bool) -> Life {
+    let mut rng = Rng::with_seed(seed);
+    let setting = Setting::drawn(&mut rng);
+    let plan = Plan::of_seed(seed, &mut rng);
+    live(seed, plan, setting, tracing)
+}
+
+pub fn live(seed: u64, plan: Plan, setting: Setting, tracing: bool) -> Life {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().expect("a runtime");
+    runtime.block_on(async {
+        let world = World::new(seed, plan, setting, tracing);
+        world.tell(|| format!("seed {seed}: {:?}", world.state().setting.clone()));
+        let planned = world.state().plan.pending().to_vec();
+        for planned in planned {
+            world.tell(|| format!("planned {planned:?}"));
+        }
+        let sweeping = tokio::spawn(sweep_on(Arc::clone(&world)));
+        run(&world).await;
+        sweeping.abort();
+        told(seed, &world)
+    })
+}
+
+async fn sweep_on(world: Arc<World>) {
+    let every = Duration::from_millis(world.state().setting.sweep_every);
+    loop {
+        sleep(every).await;
+        people::sweep(&world).await;
+    }
+}
+
+async fn run(world: &Arc<World>) {
+    people::enqueue(world).await;
+    if !rests(world).await {
+        return;
+    }
+    forgives(world);
+    // What went wrong is over; a person tries once more.
+    world.state().plan.calm = true;
+    if let Some(job) = people::may_retry(world)
+        && people::retry(world, &job).await
+    {
+        if !rests(world).await {
+            return;
+        }
+        let end = world.current();
+        if end.as_ref().is_some_and(|job| job.state != State::Done) {
+            world.violate("1 after a person's retry a job completes", || format!("{:?}", end.map(|job| job.error)));
+        }
+    }
+    late_pushes(world).await;
+    laws::ended(world);
+}
+
+/// Until everything is at rest; whether it came to that.
+async fn rests(world: &Arc<World>) -> bool {
+    let end = tokio::time::Instant::now() + LONGEST;
+    let mut looked = 0;
+    while !laws::at_rest(world) {
+        if tokio::time::Instant::now() > end {
+            let job = world.current();
+            let how = || format!("{:?}", job.map(|job| (job.at, job.send, job.step, job.state, job.message)));
+            world.violate("1 every accepted job ends", how);
+            return false;
+        }
+        tokio::select! {
+            biased;
+            () = world.changed.notified() => {}
+            () = sleep(Duration::from_secs(60)) => {}
+        }
+        let pushes = world.state().laws.pushes;
+        if pushes >= looked + 3 {
+            looked = pushes;
+            people::look(world).await;
+        }
+    }
+    true
+}
+
+/// A few faults of the sort that must not matter have not mattered.
+fn forgives(world: &World) {
+    let state = world.state();
+    let struck = state.plan.struck.clone();
+    let merciful = struck.iter().all(|(fault, _)| fault.mercy() == Mercy::Absorbed) && struck.len() <= FEW;
+    let clips = state.setting.clips;
+    let Some(first) = state.laws.accepted.first().and_then(|id| state.laws.jobs.get(id)) else { return };
+    let (end, stored, error) = (first.last.state.clone(), laws::stored(&first.last), first.last.error.clone());
+    drop(state);
+    let whole = end == State::Done && stored == clips;
+    if merciful && !whole {
+        world.violate("1 a job ends right", || format!("{end:?} with {stored} of {clips} clips: {error:?}"));
+    }
+}
+
+/// Pushes that come when all is over change nothing.
+async fn late_pushes(world: &Arc<World>) {
+    let (first, last) = {
+        let state = world.state();
+        (state.queue.sent.first().cloned(), state.queue.sent.last().cloned())
+    };
+    for sent in [first, last].into_iter().flatten() {
+        let before = world.record(&sent.message.envelope.job_id);
+        let billed = world.state().klap.billed();
+        let mut answer = None;
+        // Some process may still be asleep.
+        for _ in 0..20 {
+            answer = queue::push(world, &sent, false).await;
+            if answer.is_some() {
+                break;
+            }
+            sleep(Duration::from_secs(30)).await;
+        }
+        let after = world.record(&sent.message.envelope.job_id);
+        let quiet = answer.as_ref().is_some_and(|answer| answer.status == 200);
+        // Nothing is left of it: then it is done again from what the message tells, and paid for with its receipts.
+        if before.is_some() && (!quiet || before != after || billed != world.state().klap.billed()) {
+            world.violate("1 a late push is absorbed", || format!("{answer:?}"));
+        }
+    }
+    let waiting = world.state().queue.sent.iter().any(|sent| sent.fate == Fate::Waiting);
+    if waiting {
+        rests(world).await;
+    }
+}
+
+fn told(seed: u64, world: &Arc<World>) -> Life {
+    let processes = world.state().processes.clone();
+    processes.iter().for_each(|process| process.ends());
+    let trace = world.trace();
+    let state = world.state();
+    let first = state.laws.accepted.first().and_then(|id| state.laws.jobs.get(id));
+    Life {
+        seed,
+        broken: state.laws.broken.clone(),
+        struck: state.plan.struck.clone(),
+        pushes: state.laws.pushes,
+        writes: state.laws.writes,
+        tasks_billed: state.klap.bills().iter().filter(|bill| bill.is_task()).count(),
+        clips_stored: state.storage.objects.len(),
+        end: first.map_or("nothing".to_owned(), |seen| seen.last.state.public().to_owned()),
+        trace,
+    }
+}

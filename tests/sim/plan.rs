@@ -1,0 +1,73 @@
+//! What is to go wrong in one life, and what did.
+
+use super::faults::{Fault, Hook, Step, cells};
+use fastrand::Rng;
+
+/// One thing that is to go wrong: at the `skip`-th chance in that step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Planned {
+    pub fault: Fault,
+    pub step: Step,
+    pub skip: u32,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    pending: Vec<Planned>,
+    /// What went wrong, in order.
+    pub struck: Vec<(Fault, Step)>,
+    /// Nothing more goes wrong.
+    pub calm: bool,
+}
+
+impl Plan {
+    pub fn new(pending: Vec<Planned>) -> Self {
+        Self { pending, ..Self::default() }
+    }
+
+    /// One cell after the other over the seeds, so that each gets its share, and chance adds up to three more.
+    pub fn of_seed(seed: u64, rng: &mut Rng) -> Self {
+        let cells = cells();
+        let first = cells[usize::try_from(seed % cells.len() as u64).unwrap_or(0)];
+        let more = [0, 0, 1, 1, 2, 3][rng.usize(..6)];
+        let all = std::iter::once(first).chain((0..more).map(|_| cells[rng.usize(..cells.len())])).collect::<Vec<_>>();
+        let planned = all.into_iter().map(|(fault, step)| {
+            let skip = match fault.hook() {
+                Hook::Write => rng.u32(..4),
+                Hook::Klap | Hook::Call | Hook::Storage if step == Step::Transfer => rng.u32(..3),
+                _ => 0,
+            };
+            Planned { fault, step, skip }
+        });
+        Self::new(planned.collect())
+    }
+
+    pub fn pending(&self) -> &[Planned] {
+        &self.pending
+    }
+
+    /// What goes wrong at this moment, if anything does.
+    pub fn strike(&mut self, hooks: &[Hook], step: Step) -> Option<Fault> {
+        if self.calm {
+            return None;
+        }
+        let mut due = None;
+        for (index, planned) in self.pending.iter_mut().enumerate() {
+            if planned.step != step || !hooks.contains(&planned.fault.hook()) {
+                continue;
+            }
+            if planned.skip > 0 {
+                planned.skip -= 1;
+            } else if due.is_none() {
+                due = Some(index);
+            }
+        }
+        let planned = self.pending.remove(due?);
+        self.struck.push((planned.fault, planned.step));
+        Some(planned.fault)
+    }
+
+    pub fn has_struck(&self, fault: Fault) -> bool {
+        self.struck.iter().any(|(struck, _)| *struck == fault)
+    }
+}

@@ -1,0 +1,197 @@
+//! The store as its trait describes it, in memory: what a Redis would hold, without a Redis. It decides nothing about faults;
+//! it can be emptied, lose one record, or be rolled back to what it held some writes ago.
+
+use bytes::Bytes;
+use cliprelay::job::{JobId, Millis};
+use cliprelay::store::{Commit, Committed, DueAt, Expected, MemoryKey, PointerKey, PointerWrite, Record};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How many writes back a failover can lose.
+const KEPT: usize = 4;
+
+#[derive(Debug, Clone)]
+struct Row {
+    record: Record,
+    ops: VecDeque<String>,
+    expires: Option<Millis>,
+}
+
+#[derive(Debug, Clone)]
+struct Expiring<T> {
+    value: T,
+    expires: Option<Millis>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Tables {
+    records: BTreeMap<JobId, Row>,
+    due: BTreeMap<JobId, Millis>,
+    pointers: BTreeMap<String, Expiring<String>>,
+    replies: BTreeMap<String, Expiring<Bytes>>,
+    tombstones: BTreeMap<JobId, Expiring<u32>>,
+    counters: BTreeMap<String, Expiring<u64>>,
+}
+
+#[derive(Debug, Default)]
+pub struct Model {
+    tables: Tables,
+    past: VecDeque<Tables>,
+}
+
+fn alive(expires: Option<Millis>, now: Millis) -> bool {
+    expires.is_none_or(|expires| now < expires)
+}
+
+fn after(now: Millis, span: Duration) -> Millis {
+    now + u64::try_from(span.as_millis()).unwrap_or(u64::MAX / 4).max(1)
+}
+
+impl Model {
+    pub fn get(&self, id: &JobId, now: Millis) -> Option<Record> {
+        self.tables.records.get(id).filter(|row| alive(row.expires, now)).map(|row| row.record.clone())
+    }
+
+    pub fn commit(&mut self, commit: &Commit, now: Millis) -> Committed {
+        let row = self.tables.records.get(&commit.id).filter(|row| alive(row.expires, now));
+        if let Some(row) = row.filter(|row| row.ops.iter().any(|op| op == commit.op.as_str())) {
+            return Committed::Replayed(row.record.clone());
+        }
+        if let Some(remember) = &commit.remember
+            && let Some(reply) = self.recall(&remember.key, now)
+        {
+            return Committed::Remembered(reply);
+        }
+        match (commit.expected, row) {
+            (Expected::Version(_), None) => return Committed::Missing,
+            (Expected::Version(version), Some(row)) if version != row.record.version => {
+                return Committed::Conflict(row.record.clone());
+            }
+            (Expected::Absent | Expected::Anew(_), Some(row)) => return Committed::Conflict(row.record.clone()),
+            (Expected::Version(_), Some(_)) | (Expected::Absent | Expected::Anew(_), None) => {}
+        }
+        if let PointerWrite::Swap { key, from, .. } = &commit.pointer {
+            let holds = self.pointer(key, now);
+            if holds != *from {
+                return Committed::PointerTaken(holds);
+            }
+        }
+        self.past.push_back(self.tables.clone());
+        if self.past.len() > KEPT {
+            self.past.pop_front();
+        }
+        self.apply(commit, now)
+    }
+
+    fn apply(&mut self, commit: &Commit, now: Millis) -> Committed {
+        let tables = &mut self.tables;
+        let before = tables.records.remove(&commit.id).filter(|row| alive(row.expires, now));
+        let version = commit.expected.next();
+        let is_new = before.is_none();
+        let was_expiring = before.as_ref().is_some_and(|row| row.expires.is_some());
+        let mut ops = before.map(|row| row.ops).unwrap_or_default();
+        ops.push_front(commit.op.as_str().to_owned());
+        ops.truncate(8);
+        let expires = commit.expiry.map(|expiry| after(now, expiry.record));
+        let record = Record { version, body: commit.body.clone() };
+        tables.records.insert(commit.id.clone(), Row { record, ops, expires });
+        match commit.expiry {
+            Some(expiry) => {
+                let grave = Expiring { value: expiry.epoch, expires: Some(after(now, expiry.tombstone)) };
+                tables.tombstones.insert(commit.id.clone(), grave);
+            }
+            None if was_expiring || is_new => drop(tables.tombstones.remove(&commit.id)),
+            None => {}
+        }
+        match &commit.pointer {
+            PointerWrite::Keep => {}
+            PointerWrite::Swap { key, to, .. } => {
+                tables.pointers.insert(key.0.clone(), Expiring { value: to.clone(), expires });
+            }
+            PointerWrite::Release { key, value } => {
+                if let Some(held) = tables.pointers.get_mut(&key.0).filter(|held| held.value == *value)
+                    && expires.is_some()
+                {
+                    held.expires = expires;
+                }
+            }
+        }
+        if let Some(remember) = &commit.remember {
+            let reply = Expiring { value: remember.reply.clone(), expires: Some(after(now, remember.ttl)) };
+            tables.replies.insert(remember.key.0.clone(), reply);
+        }
+        match commit.due {
+            DueAt::Keep => {}
+            DueAt::At(at) => drop(tables.due.insert(commit.id.clone(), at)),
+            DueAt::Never => drop(tables.due.remove(&commit.id)),
+        }
+        let due = if commit.peek_due == 0 { Vec::new() } else { self.due(commit.peek_due, now) };
+        Committed::Applied { version, now: (is_new || commit.peek_due > 0).then_some(now), due }
+    }
+
+    pub fn pointer(&self, key: &PointerKey, now: Millis) -> Option<String> {
+        self.tables.pointers.get(&key.0).filter(|held| alive(held.expires, now)).map(|held| held.value.clone())
+    }
+
+    pub fn recall(&self, key: &MemoryKey, now: Millis) -> Option<Bytes> {
+        self.tables.replies.get(&key.0).filter(|held| alive(held.expires, now)).map(|held| held.value.clone())
+    }
+
+    pub fn tombstone(&self, id: &JobId, now: Millis) -> Option<u32> {
+        self.tables.tombstones.get(id).filter(|grave| alive(grave.expires, now)).map(|grave| grave.value)
+    }
+
+    /// When somebody must look at the job.
+    pub fn due_of(&self, id: &JobId) -> Option<Millis> {
+        self.tables.due.get(id).copied()
+    }
+
+    pub fn due(&self, limit: usize, now: Millis) -> Vec<JobId> {
+        let mut due: Vec<_> =
+            self.tables.due.iter().filter(|(_, at)| **at <= now).map(|(id, at)| (*at, id.clone())).collect();
+        due.sort();
+        due.into_iter().take(limit).map(|(_, id)| id).collect()
+    }
+
+    pub fn delete(&mut self, id: &JobId, expected: Expected, now: Millis) -> bool {
+        let version = self.get(id, now).map(|record| record.version);
+        if version != expected.version() {
+            return false;
+        }
+        self.tables.records.remove(id);
+        self.tables.due.remove(id);
+        true
+    }
+
+    pub fn count(&mut self, name: &str, window: Duration, now: Millis) -> u64 {
+        let count = self.tables.counters.get(name).filter(|count| alive(count.expires, now)).cloned();
+        let count = count.unwrap_or(Expiring { value: 0, expires: Some(after(now, window)) });
+        let count = Expiring { value: count.value + 1, ..count };
+        let value = count.value;
+        self.tables.counters.insert(name.to_owned(), count);
+        value
+    }
+
+    /// A failover to an empty one.
+    pub fn forget(&mut self) {
+        self.tables = Tables::default();
+        self.past.clear();
+    }
+
+    /// One record is evicted.
+    pub fn evict(&mut self, id: &JobId) {
+        self.tables.records.remove(id);
+        self.past.clear();
+    }
+
+    /// A failover to one that has not seen the last writes; how many are lost.
+    pub fn roll_back(&mut self, writes: usize) -> usize {
+        let lost = writes.min(self.past.len());
+        for _ in 0..lost {
+            if let Some(before) = self.past.pop_back() {
+                self.tables = before;
+            }
+        }
+        lost
+    }
+}
