@@ -37,7 +37,7 @@ impl Engine {
         let limits = &self.settings.limits;
         if older.is_none() {
             let ended = self.store.tombstone(id).await?.is_some_and(|epoch| epoch >= message.envelope.at.epoch);
-            if ended || clock.now() > message.deadline + limits.failed_ttl {
+            if ended || clock.now() >= message.deadline + limits.failed_ttl {
                 return Ok(Rebuilt::Absorbed);
             }
         }

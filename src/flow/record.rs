@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long a late push of a deleted job can still come: tombstones outlive records by this.
+/// How long a late push of a deleted job can still come: tombstones outlive records at least by this.
 const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
 
 /// Why a record cannot be used now. Nothing has been decided on it.
@@ -216,7 +216,8 @@ impl Engine {
             due,
             expiry: ttl.map(|ttl| {
                 let record = Duration::from_millis(ttl);
-                Expiry { record, tombstone: record + TOMBSTONE, epoch: new.at.epoch }
+                let tombstone = (record + TOMBSTONE).max(self.rebuildable(new, now));
+                Expiry { record, tombstone, epoch: new.at.epoch }
             }),
             pointer: match (&along.take_pointer, ttl) {
                 (Some(from), _) => PointerWrite::Swap { key, from: from.clone(), to: new.pointer() },
@@ -226,6 +227,13 @@ impl Engine {
             remember: along.remember.clone(),
             peek_due: along.peek_due,
         }
+    }
+
+    /// How long from `now` a message of this job, or an earlier one of its epoch, could bring it back.
+    fn rebuildable(&self, job: &Job, now: Millis) -> Duration {
+        let limits = &self.settings.limits;
+        let deadline = job.deadline.saturating_sub(now).max(limits.queue_timeout);
+        Duration::from_millis(deadline + limits.failed_ttl)
     }
 
     /// One write, repeated under its operation id while the store is away, until `until`.

@@ -25,6 +25,15 @@ impl Frozen {
     /// A push to a worker that is frozen at its `nth` write from now.
     pub async fn at(app: &TestApp, sent: &Sent, nth: usize, moment: Moment) -> Self {
         app.clock.reach(sent.due);
+        let (engine, delivery) = (app.engines[0].clone(), Delivery { body: sent.body.clone() });
+        let process = Box::pin(async move { engine.deliver(&delivery).await });
+        let mut frozen = Self { process, woken: Arc::default() };
+        frozen.again(app, nth, moment).await;
+        frozen
+    }
+
+    /// It goes on up to its `nth` write from now.
+    pub async fn again(&mut self, app: &TestApp, nth: usize, moment: Moment) {
         let (there, woken) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (reached, wake) = (there.clone(), woken.clone());
         app.watch.trap(nth, moment, move || {
@@ -33,15 +42,12 @@ impl Frozen {
                 wake.notified().await;
             })
         });
-        let (engine, delivery) = (app.engines[0].clone(), Delivery { body: sent.body.clone() });
-        let mut process: Pin<Box<dyn Future<Output = Reply> + Send>> =
-            Box::pin(async move { engine.deliver(&delivery).await });
+        self.woken.notify_one();
         tokio::select! {
             biased;
-            () = there.notified() => {}
-            reply = &mut process => panic!("ended before its write {nth}: {reply:?}"),
+            () = there.notified() => self.woken = woken,
+            reply = &mut self.process => panic!("ended before its write {nth}: {reply:?}"),
         }
-        Self { process, woken }
     }
 
     /// It hears what others answer meanwhile, but its write goes on hanging: until this holds, and a few round trips more.

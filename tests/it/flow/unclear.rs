@@ -1,12 +1,16 @@
 //! The store's answer is lost, or the write is: every sort of write is repeated under its operation id and applied once.
 
+use super::frozen::{Frozen, LEASE, is_success, pass};
 use crate::support::app::TestApp;
+use crate::support::queue::Fate;
 use crate::support::watched::{Moment, Written};
 use cliprelay::embedded::klap::{Effect, Fault, Operation};
 use cliprelay::job::{Job, State, wire};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// The `nth` write from now gets no answer: it never reached the store, or (`After`) it did.
 fn unclear_at(app: &TestApp, nth: usize, moment: Moment) {
@@ -162,9 +166,72 @@ async fn news_of_a_spent_message_may_lose_its_write_or_its_answer() {
 }
 
 #[tokio::test]
+async fn putting_a_record_back_may_lose_its_write_or_its_answer() {
+    for moment in [Moment::Before, Moment::After] {
+        let app = TestApp::builder().on_redis().start().await;
+        let job = app.enqueue("p1", 1).await;
+        app.run_to(&job, "list").await;
+        app.forget();
+        let before = app.watch.written(&job).len();
+        unclear_at(&app, 0, moment);
+        app.next().await.expect(200);
+        // The record put back, its claim, the settlement, the mark.
+        let written = &app.watch.written(&job)[before..];
+        assert_eq!(written.len(), 5, "{moment:?}");
+        assert_eq!(repeated(written, "put back"), Some("enqueue"), "{moment:?}");
+        app.run().await;
+        assert_eq!(app.job(&job).await.state, State::Done);
+        app.settled().await;
+    }
+}
+
+#[tokio::test]
+async fn failing_a_job_that_is_out_of_time_may_lose_its_write_or_its_answer() {
+    for moment in [Moment::Before, Moment::After] {
+        let app = TestApp::start().await;
+        let job = app.enqueue("p1", 1).await;
+        app.run_to(&job, "list").await;
+        app.clock.advance(Duration::from_hours(3));
+        unclear_at(&app, 0, moment);
+        assert_eq!(app.cron().await["failed"], json!(1));
+        assert_eq!(repeated(&app.watch.written(&job), "fail"), Some("settle"), "{moment:?}");
+        assert_eq!(app.job(&job).await.state, State::Failed);
+        app.run().await;
+        app.settled().await;
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_nobody_ever_answers_is_left_to_the_next_delivery() {
+    // The claim, the intent, the receipt, the settlement, the mark.
+    for nth in 0..5 {
+        for moment in [Moment::Before, Moment::After] {
+            let name = format!("{moment:?} write {nth}");
+            let app = TestApp::start().await;
+            let job = app.enqueue("p1", 1).await;
+            let sent = app.queue.only();
+            let frozen = Frozen::at(&app, &sent, nth, moment).await;
+            pass(&app, LEASE).await;
+            let reply = frozen.go_on_without_an_answer().await;
+            // Only a mark is no loss: the message is out.
+            assert_eq!(is_success(&reply), nth == 4, "{name}: {reply:?}");
+            let again = app.push(&sent).await.expect(200);
+            let moved_on = nth == 4 || (nth, moment) == (3, Moment::After);
+            assert_eq!(again.body["oldNews"] == json!(true), moved_on, "{name}");
+            assert!(!app.job(&job).await.unsent(), "{name}");
+            app.queue.set_fate(&sent.id, Fate::Delivered);
+            app.run().await;
+            let counts = app.sandbox.klap.counts().await.unwrap();
+            assert_eq!((app.job(&job).await.state, counts.tasks), (State::Done, 1), "{name}");
+            app.settled().await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_answer_lost_while_somebody_else_writes_is_not_decided_again() {
     // The claim is applied, its answer lost; before it is repeated a failure callback writes the record.
-    let app = std::sync::Arc::new(TestApp::start().await);
+    let app = Arc::new(TestApp::start().await);
     let job = app.enqueue("p1", 1).await;
     let sent = app.queue.only();
     let (other, spent) = (app.clone(), sent.clone());
@@ -175,7 +242,7 @@ async fn an_answer_lost_while_somebody_else_writes_is_not_decided_again() {
         })
     });
     app.push(&sent).await.expect(200);
-    app.queue.set_fate(&sent.id, crate::support::queue::Fate::Delivered);
+    app.queue.set_fate(&sent.id, Fate::Delivered);
     let record = app.job(&job).await;
     assert_eq!((record.step.as_str(), record.ledger.possible_duplicates), ("await_task", 0));
     app.run().await;

@@ -135,6 +135,31 @@ async fn a_worker_that_wakes_in_a_later_epoch_changes_nothing() {
     }
 }
 
+#[tokio::test]
+async fn no_paid_call_begins_when_too_little_of_the_lease_is_left() {
+    // The lease of a paid call is 46 s, the call may take 20 s and its receipt 4 s.
+    for (nth, slept, paid) in [(0, 20, 1), (0, 23, 0), (1, 20, 1), (1, 23, 0)] {
+        for (step, operation) in [("submit", Operation::CreateTask), ("export", Operation::Export)] {
+            let name = format!("{step}: {slept} s after write {nth}");
+            let app = TestApp::start().await;
+            let job = app.enqueue("p1", 1).await;
+            app.run_to(&job, step).await;
+            let sent = app.queue.only();
+            let frozen = Frozen::at(&app, &sent, nth, Moment::After).await;
+            pass(&app, Duration::from_secs(slept)).await;
+            assert_eq!(frozen.wake().await, Reply::Done, "{name}");
+            let calls = app.sandbox.klap.counts().await.unwrap().calls;
+            assert_eq!(calls.get(&operation).copied().unwrap_or(0), paid, "{name}");
+            let record = app.job(&job).await;
+            assert_eq!(record.step == step, paid == 0, "{name}: the same step again, with a lease of its own");
+            assert!(record.ledger.intents.is_empty(), "{name}: {:#?}", record.ledger);
+            app.queue.set_fate(&sent.id, Fate::Delivered);
+            completes(&app, &job, &name).await;
+            assert_eq!(app.job(&job).await.ledger.possible_duplicates, 0, "{name}");
+        }
+    }
+}
+
 /// A delivery that wakes while a write of another kind has happened to the record under its lease.
 async fn woken_after(app: &TestApp, sent: &Sent, happens: impl AsyncFnOnce() -> Answer) -> Reply {
     let frozen = Frozen::at(app, sent, 0, Moment::After).await;

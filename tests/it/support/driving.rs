@@ -245,8 +245,12 @@ impl TestApp {
         self.watch.trap(nth, moment, move || Box::pin(async move { lose(&url, loss) }));
     }
 
+    pub fn lose(&self, loss: Loss) {
+        lose(&self.redis.as_ref().expect("only Redis forgets").url(), loss);
+    }
+
     pub fn forget(&self) {
-        lose(&self.redis.as_ref().expect("only Redis forgets").url(), Loss::Everything);
+        self.lose(Loss::Everything);
     }
 
     /// What must hold when nothing is under way: every job is final, nothing is left to publish or to deliver, and nobody
