@@ -26,7 +26,7 @@ impl Frozen {
     pub async fn at(app: &TestApp, sent: &Sent, nth: usize, moment: Moment) -> Self {
         app.clock.reach(sent.due);
         let (engine, delivery) = (app.engines[0].clone(), Delivery { body: sent.body.clone() });
-        let process = Box::pin(async move { engine.deliver(&delivery).await });
+        let process = Box::pin(async move { Box::pin(engine.deliver(&delivery)).await });
         let mut frozen = Self { process, woken: Arc::default() };
         frozen.again(app, nth, moment).await;
         frozen

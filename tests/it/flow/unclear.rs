@@ -234,10 +234,10 @@ async fn an_answer_lost_while_somebody_else_writes_is_not_decided_again() {
     let app = Arc::new(TestApp::start().await);
     let job = app.enqueue("p1", 1).await;
     let sent = app.queue.only();
-    let (other, spent) = (app.clone(), sent.clone());
+    let (other, message) = (app.clone(), sent.clone());
     app.watch.trap(0, Moment::After, move || {
         Box::pin(async move {
-            other.call_back(&spent).await.expect(200);
+            other.call_back(&message).await.expect(200);
             other.watch.lose.store(1, Ordering::SeqCst);
         })
     });
