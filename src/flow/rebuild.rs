@@ -38,7 +38,7 @@ impl Engine {
         let limits = &self.settings.limits;
         if older.is_none() {
             let ended = self.store.tombstone(id).await?.is_some_and(|epoch| epoch >= message.envelope.at.epoch);
-            if ended || sabotage::is(Sabotage::ForgottenIsOld) || clock.now() > message.deadline + limits.failed_ttl {
+            if ended || sabotage::is(Sabotage::ForgottenIsOld) || clock.now() >= message.deadline + limits.failed_ttl {
                 return Ok(Rebuilt::Absorbed);
             }
         }
@@ -93,7 +93,7 @@ impl Engine {
                     job = job::apply(&job, &event, clock.now(), &self.settings.limits).unwrap_or(job);
                 }
             }
-            let expected = over.map_or_else(|| self.anew(), Expected::Version);
+            let expected = over.map_or(Expected::Absent, Expected::Version);
             match self.create(job, expected, clock, &along, until).await? {
                 Updated::PointerTaken if Instant::now() < until => {}
                 Updated::PointerTaken => return Err(changing()),
@@ -137,6 +137,7 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
     for receipt in &message.receipts {
         job.ledger.receive(receipt);
     }
+    job.ledger.possible_duplicates = job.ledger.possible_duplicates.max(message.possible_duplicates);
     // What may have been paid since counts as unknown, unless something is known of it.
     for effect in kind.rebuild(&job.ledger.receipts, &message.resume).possibly_paid {
         if job.ledger.unknown(&effect) == 0 {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// How long a late push of a deleted job can still come: tombstones outlive records by this.
+/// How long a late push of a deleted job can still come: tombstones outlive records at least by this.
 const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
 
 /// Why a record cannot be used now. Nothing has been decided on it.
@@ -132,9 +132,12 @@ impl Engine {
     ) -> Result<Updated, Fault> {
         let mut loaded = from.clone();
         loop {
+            // A store that lost its last writes may have lost receipts with them: we know them still.
+            let owed = carry_over(&from.job, &mut loaded.job);
             let now = loaded.now();
-            let next = match job::apply(&loaded.job, event, now, &self.settings.limits) {
-                Ok(next) => next,
+            let (next, refused) = match job::apply(&loaded.job, event, now, &self.settings.limits) {
+                Ok(next) => (next, None),
+                Err(refused) if owed => (loaded.job.clone(), Some(refused)),
                 Err(refused) => return Ok(Updated::Refused(refused, Box::new(loaded))),
             };
             if sabotage::is(Sabotage::PublishBeforeWrite) && next.at > loaded.job.at {
@@ -144,8 +147,11 @@ impl Engine {
             let commit = self.commit_of(Some(&loaded.job), &next, Expected::Version(loaded.version), along, now);
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
-                    let clock = loaded.clock;
-                    return Ok(self.applied(Loaded { job: next, version, clock }, due));
+                    let written = Loaded { job: next, version, clock: loaded.clock };
+                    return Ok(match refused {
+                        None => self.applied(written, due),
+                        Some(refused) => Updated::Refused(refused, Box::new(written)),
+                    });
                 }
                 Committed::Replayed(record) => {
                     return Ok(self.applied(decode(&record, loaded.clock)?, Vec::new()));
@@ -192,11 +198,14 @@ impl Engine {
         }
     }
 
-    /// Where the versions of a record written anew begin: never where those of a lost one stood.
-    pub(super) fn anew(&self) -> Expected {
-        let (random, _) = self.new_id().as_u64_pair();
-        let (_, more) = self.new_id().as_u64_pair();
-        Expected::Anew(1 + (random ^ more) % (1 << 40))
+    /// The version a write makes: larger than the one it replaces, by a stride that no other write is likely to take. A store
+    /// that lost its last writes goes on from an older version; a holder of a lost one must not meet its number again.
+    fn version_after(&self, expected: Expected) -> u64 {
+        let (_, random) = self.new_id().as_u64_pair();
+        match expected.version() {
+            None => 1 + random % (1 << 40),
+            Some(version) => version + 1 + random % (1 << 20),
+        }
     }
 
     fn applied(&self, loaded: Loaded, due: Vec<JobId>) -> Updated {
@@ -218,11 +227,13 @@ impl Engine {
             id: new.id.clone(),
             op: self.new_op(),
             expected,
+            version: self.version_after(expected),
             body: wire::encode_record(new).into(),
             due,
             expiry: ttl.map(|ttl| {
                 let record = Duration::from_millis(ttl);
-                Expiry { record, tombstone: record + TOMBSTONE, epoch: new.at.epoch }
+                let tombstone = (record + TOMBSTONE).max(self.rebuildable(new, now));
+                Expiry { record, tombstone, epoch: new.at.epoch }
             }),
             pointer: match (&along.take_pointer, ttl) {
                 (Some(from), _) => PointerWrite::Swap { key, from: from.clone(), to: new.pointer() },
@@ -236,6 +247,13 @@ impl Engine {
 
     fn new_op(&self) -> OpId {
         OpId::new(self.new_id().simple().to_string())
+    }
+
+    /// How long from `now` a message of this job, or an earlier one of its epoch, could bring it back.
+    fn rebuildable(&self, job: &Job, now: Millis) -> Duration {
+        let limits = &self.settings.limits;
+        let deadline = job.deadline.saturating_sub(now).max(limits.queue_timeout);
+        Duration::from_millis(deadline + limits.failed_ttl)
     }
 
     /// One write, repeated under its operation id while the store is away, until `until`.
@@ -267,6 +285,13 @@ impl Engine {
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
+}
+
+/// Gives the record found the receipts of the one we had; whether it lacked any.
+fn carry_over(had: &Job, found: &mut Job) -> bool {
+    let before = found.ledger.receipts.len();
+    had.ledger.receipts.iter().for_each(|receipt| found.ledger.receive(receipt));
+    found.ledger.receipts.len() > before
 }
 
 fn decode(record: &Record, clock: Clock) -> Result<Loaded, Fault> {

@@ -69,6 +69,9 @@ pub struct Message {
     pub deadline: Millis,
     #[serde(default)]
     pub receipts: Vec<Receipt>,
+    /// Paid calls repeated although an earlier one may have been billed.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub possible_duplicates: u32,
     /// What else the kind needs to find its way again; its own shape.
     #[serde(default)]
     pub resume: Value,
@@ -87,6 +90,7 @@ impl Message {
             created_at: job.created_at,
             deadline: job.deadline,
             receipts: job.ledger.receipts.clone(),
+            possible_duplicates: job.ledger.possible_duplicates,
             resume,
         }
     }
@@ -103,6 +107,11 @@ impl Message {
         check_version(bytes)?;
         serde_json::from_slice(bytes).map_err(|error| Error::Garbled(error.to_string()))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 fn check_version(bytes: &[u8]) -> Result<(), Error> {

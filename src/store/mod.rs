@@ -1,7 +1,8 @@
 //! Where a job rests: a small set of coarse, atomic verbs. Every decision is made in Rust, above; a store only compares
 //! and commits, so that Redis and the embedded store cannot drift apart. One conformance suite holds both to this page.
 //!
-//! A record is opaque bytes under a job's id with a version that each commit raises by one. Beside it a store keeps:
+//! A record is opaque bytes under a job's id with a version, which its writer chooses: larger than the one before, and drawn
+//! so that no two writes share one, also after a store has lost its last writes and gone on from an older state. Beside it a store keeps:
 //! the *due index* (job id by the time somebody must look at it), *pointers* (owner and project to the current job),
 //! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted) and *counters*.
 //! Time is the store's own: `now` comes with every answer, and nobody above reads a clock for leases or deadlines.
@@ -55,7 +56,7 @@ pub trait Store: Send + Sync + 'static {
 /// A record as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// 1 for a new record; each commit adds one.
+    /// Chosen by whoever wrote it.
     pub version: u64,
     pub body: Bytes,
 }
@@ -91,6 +92,8 @@ pub struct Commit {
     /// Not empty, no spaces.
     pub op: OpId,
     pub expected: Expected,
+    /// The version this write makes.
+    pub version: u64,
     pub body: Bytes,
     pub due: DueAt,
     /// `None`: the record stays until told otherwise (and an expiry set before is lifted, and a tombstone removed).
@@ -102,29 +105,19 @@ pub struct Commit {
     pub peek_due: usize,
 }
 
+/// What a commit is decided on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expected {
-    /// No record; the new one's version is 1.
+    /// No record.
     Absent,
-    /// No record; the new one's version is this, so that one put back never repeats a version of the one that was lost.
-    Anew(u64),
     Version(u64),
 }
 
 impl Expected {
     pub fn version(self) -> Option<u64> {
         match self {
-            Self::Absent | Self::Anew(_) => None,
+            Self::Absent => None,
             Self::Version(version) => Some(version),
-        }
-    }
-
-    /// The version that a commit so expected makes.
-    pub fn next(self) -> u64 {
-        match self {
-            Self::Absent => 1,
-            Self::Anew(version) => version,
-            Self::Version(version) => version + 1,
         }
     }
 }

@@ -128,8 +128,9 @@ async fn a_name_that_resolves_to_a_private_address_is_refused_when_connecting() 
     let url = Url::parse(&format!("http://clips.example:{}/", address.port())).unwrap();
     let guard = Guard::with_resolver(AllowList::default(), &Options::default(), resolver).unwrap();
     assert_eq!(guard.check(&url), Ok(()), "its name alone gives nothing away");
-    let error = guard.client_for(&url).unwrap().get(url).send().await.unwrap_err();
-    assert_eq!(Blocked::behind(&error), Some(Blocked::Resolves("clips.example".to_owned())));
+    let http = guard.client_for(&url).unwrap();
+    let error = http.send(http.request(reqwest::Method::GET, url)).await.unwrap_err();
+    assert_eq!(error.blocked, Some(Blocked::Resolves("clips.example".to_owned())));
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ conformance!(
     suite_time::a_later_commit_lifts_the_expiry,
     suite_time::putting_back_a_forgotten_job_removes_its_tombstone,
     suite_time::a_pointer_taken_by_an_ended_job_goes_with_its_record,
-    suite_time::new_versions_begin_where_they_are_told,
+    suite_time::versions_are_their_writers,
     suite_time::a_pointer_held_by_another_is_not_released,
     suite_time::a_reply_is_forgotten_after_its_time,
     suite_time::a_counter_starts_anew_after_its_window,

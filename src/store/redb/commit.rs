@@ -26,7 +26,7 @@ pub(super) fn commit(write: &WriteTransaction, commit: &Commit, now: Millis) -> 
     if let Some(refusal) = refusal(write, commit, found.as_ref(), now)? {
         return Ok(refusal);
     }
-    let version = commit.expected.next();
+    let version = commit.version;
     let id = commit.id.as_str();
     let record_expires = commit.expiry.map_or(NEVER, |expiry| after(now, expiry.record));
     let ops = ops_with(commit, found.as_ref());
@@ -91,7 +91,7 @@ fn refusal(
         (Expected::Version(_), None) => return Ok(Some(Committed::Missing)),
         (Expected::Version(version), Some(found)) if found.record.version == version => {}
         (_, Some(found)) => return Ok(Some(Committed::Conflict(found.record.clone()))),
-        (Expected::Absent | Expected::Anew(_), None) => {}
+        (Expected::Absent, None) => {}
     }
     if let PointerWrite::Swap { key, from, .. } = &commit.pointer {
         let holder = holder(write, &key.0, now)?;

@@ -14,7 +14,7 @@ pub(super) fn write(command: &mut Cmd, names: &Names, commit: &Commit) {
         None => command.arg(""),
         Some(version) => command.arg(version),
     };
-    command.arg(commit.expected.next());
+    command.arg(commit.version);
     command.arg(commit.body.as_ref());
     match commit.due {
         DueAt::Keep => command.arg("keep"),
@@ -70,7 +70,7 @@ pub(super) fn read(answer: Vec<Value>, commit: &Commit) -> Option<Committed> {
         "applied" => {
             let now: Option<Millis> = next(&mut answer)?;
             let due: Vec<String> = next(&mut answer)?;
-            Committed::Applied { version: commit.expected.next(), now, due: due.into_iter().map(JobId::new).collect() }
+            Committed::Applied { version: commit.version, now, due: due.into_iter().map(JobId::new).collect() }
         }
         _ => return None,
     })

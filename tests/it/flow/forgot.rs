@@ -198,11 +198,11 @@ async fn beside_a_newer_live_job_a_forgotten_one_is_recorded_as_lost() {
 }
 
 /// The job's key, byte by byte.
-fn snapshot(app: &TestApp, job: &str) -> Vec<u8> {
+pub(super) fn snapshot(app: &TestApp, job: &str) -> Vec<u8> {
     redis::cmd("DUMP").arg(format!("{{test:}}job:{job}")).query(&mut app.redis.as_ref().unwrap().connection()).unwrap()
 }
 
-fn restore(app: &TestApp, job: &str, snapshot: &[u8]) {
+pub(super) fn restore(app: &TestApp, job: &str, snapshot: &[u8]) {
     let mut command = redis::cmd("RESTORE");
     command.arg(format!("{{test:}}job:{job}")).arg(0).arg(snapshot).arg("REPLACE");
     command.exec(&mut app.redis.as_ref().unwrap().connection()).unwrap();

@@ -1,5 +1,6 @@
 //! How a job moves, through the real router and engine: each test named after what must stay true.
 
+mod absorbed;
 mod attempts;
 mod budget;
 mod clips;
@@ -7,9 +8,16 @@ mod control;
 mod copies;
 mod crash;
 mod forgot;
+mod frozen;
+mod lapsed;
 mod late;
 mod life;
 mod money;
+mod rebuilt;
+mod receipts;
+mod rolled_back;
 mod spent;
 mod sweep;
+mod unclear;
 mod versions;
+mod wakes;

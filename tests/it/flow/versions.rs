@@ -39,6 +39,7 @@ async fn a_newer_record_is_left_alone_by_everybody() {
         id: JobId::new(&*job),
         op: OpId::new("newer"),
         expected: Expected::Version(read.version),
+        version: read.version + 1,
         body: newer(&read.body),
         due: DueAt::At(app.clock.now()),
         expiry: None,

@@ -116,8 +116,10 @@ impl Random {
         // Now and then an operation of a while ago, which may be kept still or not.
         let op = if self.below(6) == 0 { step.saturating_sub(back) } else { step };
         let body = vec![u8::try_from(self.below(256)).unwrap(); usize::try_from(self.below(40)).unwrap()];
+        let read = versions.get(&id(&name)).copied().unwrap_or(0);
         Commit {
-            expected: match (self.below(8), versions.get(&id(&name)).copied().unwrap_or(0)) {
+            version: read + 1 + self.below(3),
+            expected: match (self.below(8), read) {
                 (0, _) | (2.., 0) => Expected::Absent,
                 (1, version) => Expected::Version(version + 1),
                 (_, version) => Expected::Version(version),

@@ -60,10 +60,10 @@ pub async fn a_pointer_taken_by_an_ended_job_goes_with_its_record(store: Arc<dyn
     until("the pointer goes", || async { store.pointer(&pointer("p")).await.unwrap().is_none() }).await;
 }
 
-pub async fn new_versions_begin_where_they_are_told(store: Arc<dyn Store>) {
-    assert_eq!(applied(&*store, Commit { expected: Expected::Anew(70), ..create("a", "a1") }).await, 70);
-    assert_eq!(applied(&*store, update("a", 70, "a2")).await, 71);
-    let again = store.commit(&Commit { expected: Expected::Anew(5), ..create("a", "a3") }).await.unwrap();
+pub async fn versions_are_their_writers(store: Arc<dyn Store>) {
+    assert_eq!(applied(&*store, Commit { version: 70, ..create("a", "a1") }).await, 70);
+    assert_eq!(applied(&*store, Commit { version: 90, ..update("a", 70, "a2") }).await, 90);
+    let again = store.commit(&Commit { version: 5, ..create("a", "a3") }).await.unwrap();
     assert!(matches!(again, Committed::Conflict(_)), "{again:?}");
 }
 

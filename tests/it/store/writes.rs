@@ -29,6 +29,7 @@ pub fn create(name: &str, op: &str) -> Commit {
         id: id(name),
         op: OpId::new(op),
         expected: Expected::Absent,
+        version: 1,
         body: Bytes::from(format!("by {op}")),
         due: DueAt::Keep,
         expiry: None,
@@ -39,7 +40,7 @@ pub fn create(name: &str, op: &str) -> Commit {
 }
 
 pub fn update(name: &str, version: u64, op: &str) -> Commit {
-    Commit { expected: Expected::Version(version), ..create(name, op) }
+    Commit { expected: Expected::Version(version), version: version + 1, ..create(name, op) }
 }
 
 pub fn swap(project: &str, from: Option<&str>, to: &str) -> PointerWrite {

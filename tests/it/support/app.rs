@@ -73,6 +73,11 @@ impl Builder {
         self
     }
 
+    pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
+        change(&mut self.limits);
+        self
+    }
+
     pub fn klap(mut self, pace: KlapPace) -> Self {
         self.klap = pace;
         self

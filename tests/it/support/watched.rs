@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use cliprelay::job::JobId;
+use cliprelay::job::{JobId, OpId};
 use cliprelay::store::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Store};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
@@ -15,6 +15,15 @@ use std::time::Duration;
 pub enum Moment {
     Before,
     After,
+}
+
+/// A write as it was asked for, and whether the store has changed by it.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub id: JobId,
+    pub op: OpId,
+    pub body: Bytes,
+    pub applied: bool,
 }
 
 type Act = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send>;
@@ -33,6 +42,8 @@ pub struct Watch {
     pub commits: AtomicUsize,
     /// Jobs ever written.
     pub jobs: Mutex<BTreeSet<JobId>>,
+    /// Every write that came to its end, lost and swallowed ones included.
+    written: Mutex<Vec<Written>>,
     pub away: AtomicBool,
     /// Writes that take effect but whose answers are lost.
     pub lose: AtomicU64,
@@ -51,6 +62,16 @@ impl Watch {
     /// Writes of records.
     pub fn commits(&self) -> usize {
         self.commits.load(Ordering::SeqCst)
+    }
+
+    /// The writes of a job, in their order.
+    pub fn written(&self, job: &str) -> Vec<Written> {
+        self.written.lock().unwrap().iter().filter(|written| written.id.as_str() == job).cloned().collect()
+    }
+
+    fn note(&self, commit: &Commit, applied: bool) {
+        let (id, op, body) = (commit.id.clone(), commit.op.clone(), commit.body.clone());
+        self.written.lock().unwrap().push(Written { id, op, body, applied });
     }
 
     pub fn is_away(&self, away: bool) {
@@ -118,9 +139,11 @@ impl Store for Watched {
             std::future::pending::<()>().await;
         }
         if one_less(&self.watch.swallow) {
+            self.watch.note(commit, false);
             return Err(Error::Unknown("swallowed on request".to_owned()));
         }
         let answer = self.inner.commit(commit).await;
+        self.watch.note(commit, matches!(answer, Ok(Committed::Applied { .. })));
         if let Some(act) = after {
             act().await;
         }

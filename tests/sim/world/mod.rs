@@ -77,6 +77,8 @@ pub struct State {
     pub step: Step,
     /// People's requests under way.
     pub asking: usize,
+    /// Pushes under way.
+    pub pushing: usize,
     trace: Vec<String>,
     born: usize,
 }
@@ -98,6 +100,7 @@ impl World {
             job: None,
             step: Step::Enqueue,
             asking: 0,
+            pushing: 0,
             trace: Vec::new(),
             born: 0,
             rng,

@@ -3,6 +3,7 @@
 use super::World;
 use super::process::Process;
 use crate::faults::{Fault as F, Hook, Step};
+use crate::laws;
 use cliprelay::services::outbound::Unanswered;
 use reqwest::{Body, Method, Request, Response};
 use serde::Serialize;
@@ -150,6 +151,19 @@ async fn there_and_back(
     Ok(response)
 }
 
+/// The effect in the ledger that this call is about to be paid for.
+fn effect(request: &Request) -> Option<String> {
+    if request.method() != Method::POST {
+        return None;
+    }
+    let segments: Vec<&str> = request.url().path_segments()?.collect();
+    match segments.as_slice() {
+        [_, "tasks", _] => Some("submit:".to_owned()),
+        [_, "projects", _, clip, "exports"] => Some(format!("export:{clip}:")),
+        _ => None,
+    }
+}
+
 async fn answer(
     world: &Arc<World>,
     process: &Arc<Process>,
@@ -159,7 +173,12 @@ async fn answer(
 ) -> Result<Response, Unanswered> {
     match whom {
         Whom::QStash => Ok(super::queue::answer(world, &request)),
-        Whom::Klap => Ok(super::klap::answer(world, &request, fault)),
+        Whom::Klap => {
+            if let Some(effect) = effect(&request) {
+                laws::paying(world, &effect);
+            }
+            Ok(super::klap::answer(world, &request, fault))
+        }
         Whom::Files => Ok(super::files::answer(world, &request, fault)),
         Whom::Storage => super::storage::answer(world, process, request, fault).await,
         Whom::Rows => Ok(super::rows::answer(world, &request, fault)),

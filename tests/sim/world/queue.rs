@@ -222,12 +222,17 @@ pub async fn push(world: &Arc<World>, sent: &Sent, live: bool) -> Option<Answer>
         let (at, send) = (sent.message.envelope.at, sent.message.envelope.send);
         format!("{process} <- {} {at}/{send} {:?}", sent.id, sent.step)
     });
-    world.state().laws.pushes += 1;
+    {
+        let mut state = world.state();
+        state.laws.pushes += 1;
+        state.pushing += 1;
+    }
     let keys = world.state().queue.keys();
     let now = i64::try_from(world.now() / 1_000).unwrap_or(0);
     let token = sign(&keys.current, WORKER_URL, &sent.body, now, &sent.id);
     let began = tokio::time::Instant::now();
     let answer = post(&process, WORKER_URL, &token, sent.body.clone(), sent.timeout).await;
+    world.state().pushing -= 1;
     world.tell(|| match &answer {
         Some(answer) => format!("{process} -> {} {} {}", sent.id, answer.status, answer.body),
         None => format!("{process} -> {} no answer", sent.id),

@@ -67,8 +67,8 @@ impl Model {
             (Expected::Version(version), Some(row)) if version != row.record.version => {
                 return Committed::Conflict(row.record.clone());
             }
-            (Expected::Absent | Expected::Anew(_), Some(row)) => return Committed::Conflict(row.record.clone()),
-            (Expected::Version(_), Some(_)) | (Expected::Absent | Expected::Anew(_), None) => {}
+            (Expected::Absent, Some(row)) => return Committed::Conflict(row.record.clone()),
+            (Expected::Version(_), Some(_)) | (Expected::Absent, None) => {}
         }
         if let PointerWrite::Swap { key, from, .. } = &commit.pointer {
             let holds = self.pointer(key, now);
@@ -86,7 +86,7 @@ impl Model {
     fn apply(&mut self, commit: &Commit, now: Millis) -> Committed {
         let tables = &mut self.tables;
         let before = tables.records.remove(&commit.id).filter(|row| alive(row.expires, now));
-        let version = commit.expected.next();
+        let version = commit.version;
         let is_new = before.is_none();
         let was_expiring = before.as_ref().is_some_and(|row| row.expires.is_some());
         let mut ops = before.map(|row| row.ops).unwrap_or_default();
