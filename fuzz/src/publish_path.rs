@@ -42,7 +42,7 @@ pub fn check(data: &[u8]) {
         match publishing.read(QUOTA, NOW) {
             Ok(new) => accepted(&new, destination, &body),
             Err(Refusal { status, text }) => {
-                assert!(matches!(status, 400 | 412) && !text.is_empty(), "{status} {text}")
+                assert!(matches!(status, 400 | 412) && !text.is_empty(), "{status} {text}");
             }
         }
     }

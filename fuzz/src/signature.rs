@@ -128,8 +128,9 @@ impl Said {
         let (header_text, claims_text) = (String::from_utf8(header).ok()?, String::from_utf8(claims).ok()?);
         let header: Value = serde_json::from_str(&header_text).ok()?;
         let claims: Value = serde_json::from_str(&claims_text).ok()?;
+        let spelt = claims.to_string();
         let usual = [r#"{"alg":"HS256"}"#, r#"{"alg":"HS256","typ":"JWT"}"#, r#"{"typ":"JWT","alg":"HS256"}"#];
-        let plain = usual.contains(&header_text.as_str()) && claims.is_object() && claims.to_string() == claims_text;
+        let plain = usual.contains(&header_text.as_str()) && claims.is_object() && spelt == claims_text;
         Some(Self { key, header, claims, plain })
     }
 

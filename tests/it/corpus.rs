@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 #[path = "../../fuzz/src/lib.rs"]
-mod checks;
+pub mod checks;
 
 type Check = fn(&[u8]);
 

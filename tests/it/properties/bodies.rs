@@ -18,11 +18,11 @@ const BODY_MAX: usize = 64 * 1024;
 fn member(sample: String) -> impl Strategy<Value = (String, Value)> {
     let id = prop_oneof![4 => "[a-z0-9]{6,12}".prop_map(Value::from), 1 => json()];
     let video = prop_oneof![4 => Just(Value::from(sample)), 1 => "(https?|ftp|file)://[a-z0-9.@:]{0,12}/\\PC{0,8}".prop_map(Value::from), 1 => json()];
-    let names =
+    let options_there_are =
         vec!["language", "targetClipCount", "minDuration", "maxDuration", "captions", "width", "height", "name", "x"];
     let value =
         prop_oneof![2 => (0..200_u32).prop_map(Value::from), 1 => any::<bool>().prop_map(Value::from), 1 => json()];
-    let options = proptest::collection::vec((proptest::sample::select(names), value), 0..4);
+    let options = proptest::collection::vec((proptest::sample::select(options_there_are), value), 0..4);
     let options = options
         .prop_map(|members| Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()));
     let named = |name: &'static str| move |value| (name.to_owned(), value);
@@ -104,6 +104,7 @@ async fn judged(app: &TestApp, path: &str, kind: &str, body: &[u8]) -> u16 {
 }
 
 /// Runs so many cases over one service. The asynchronous body is driven from where it is.
+#[expect(clippy::needless_pass_by_value, reason = "a closure is written where it is given")]
 fn over_one_service<S: Strategy>(
     cases: u32,
     strategy: impl FnOnce(&TestApp) -> S,

@@ -4,6 +4,7 @@ mod bodies;
 mod durations;
 mod expressions;
 mod failures;
+mod films;
 mod retry_after;
 mod signature;
 mod wire;

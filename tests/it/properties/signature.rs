@@ -102,6 +102,7 @@ proptest! {
         let at = |now| verifier.verify(&token, None, b"", to_us, now).map(|verified| verified.key);
         prop_assert_eq!(at(made - earlier), Ok(Key::Next));
         prop_assert_eq!(at(made + LIFE + LEEWAY - 1), Ok(Key::Next));
+        prop_assert_eq!(at(made + LIFE + LEEWAY), Err(Rejected::Expired));
         prop_assert_eq!(at(made + LIFE + LEEWAY + later), Err(Rejected::Expired));
         prop_assert_eq!(at(i64::MAX), Err(Rejected::Expired));
     }
