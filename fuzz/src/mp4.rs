@@ -36,6 +36,7 @@ fn sane(source: &Source, data: &[u8]) {
     assert_eq!(source.size, data.len() as u64);
     assert!(source.duration.is_finite() && !source.key_frames.is_empty(), "{source:?}");
     assert!(source.key_frames.is_sorted(), "{:?}", source.key_frames);
+    assert!(source.key_frames.iter().all(|shown| (0.0..=source.duration).contains(shown)), "{source:?}");
     assert_eq!(source.key_frames.len(), source.gop_bytes.len());
     assert!(source.gop_bytes.iter().sum::<u64>() <= source.size, "{:?}", source.gop_bytes);
 }
