@@ -24,3 +24,7 @@ dev:
 # One job from a real video, end to end
 demo:
     cargo run -- demo
+
+# What strangers' bytes reach, fuzzed for 20 s each, as in `just fuzz 600 mp4`
+fuzz *args:
+    infra/fuzz {{args}}

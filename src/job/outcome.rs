@@ -26,33 +26,82 @@ impl Failure {
 }
 
 /// The text without what may open a door: of each address and path only what stands before its query, no credentials.
+/// Where it is not clear what an address ends with, rather too much is left out.
 pub fn unsigned(text: &str) -> String {
-    let delimiter = |c: char| c.is_whitespace() || "\"'<>`".contains(c);
-    let text = text.replace("\\/", "/");
+    let text = unescaped(text);
     let mut plain = String::with_capacity(text.len());
-    for word in text.split_inclusive(delimiter) {
-        let (word, end) = match word.char_indices().next_back() {
-            Some((at, last)) if delimiter(last) => word.split_at(at),
-            _ => (word, ""),
-        };
-        let is_path = word.contains('/');
-        let kept = if is_path { word.split(['?', '#']).next().unwrap_or_default() } else { word };
-        match kept.split_once("://") {
-            Some((scheme, address)) => {
-                plain.push_str(scheme);
-                plain.push_str("://");
-                plain.push_str(address.rsplit_once('@').map_or(address, |(_, host)| host));
-            }
-            None => plain.push_str(kept),
-        }
-        // The sentence around it is kept.
-        let closing = word.len() - word.trim_end_matches(|c| ").,;:]}".contains(c)).len();
-        if kept.len() < word.len() {
-            plain.push_str(&word[word.len() - closing..]);
-        }
-        plain.push_str(end);
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let (word, after) = rest.split_at(word_end(rest));
+        let end = after.chars().next().map_or(0, char::len_utf8);
+        plain.push_str(&shown(word));
+        plain.push_str(&after[..end]);
+        rest = &after[end..];
     }
     plain
+}
+
+/// Slashes without the backslashes that JSON may put before them, once or more often.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '/' {
+            plain.truncate(plain.trim_end_matches('\\').len());
+        }
+        plain.push(c);
+    }
+    plain
+}
+
+/// The sentence around an address.
+const CLOSING: &str = ").,;:]}";
+
+/// How long the word is that the text begins with. No address holds a space, a double quote or a bracket of a tag; single
+/// quotes may stand in one, so there they end it only if nothing but the sentence's own marks follows.
+fn word_end(text: &str) -> usize {
+    let ends = |c: char| c.is_whitespace() || "\"<>".contains(c);
+    let is_quote = |c: char| "'`".contains(c);
+    let mut in_path = false;
+    for (at, c) in text.char_indices() {
+        in_path |= c == '/';
+        let follows = || text[at..].trim_start_matches(|c| is_quote(c) || CLOSING.contains(c));
+        if ends(c) || (is_quote(c) && (!in_path || follows().chars().next().is_none_or(ends))) {
+            return at;
+        }
+    }
+    text.len()
+}
+
+fn shown(word: &str) -> String {
+    if !word.contains('/') {
+        return word.to_owned();
+    }
+    let kept = word.split(['?', '#']).next().unwrap_or_default();
+    let mut shown = match kept.split_once("//") {
+        Some((scheme, _)) if word[kept.len()..].contains('@') && !names_a_host(kept) => format!("{scheme}//"),
+        Some((scheme, address)) => {
+            format!("{scheme}//{}", address.rsplit_once('@').map_or(address, |(_, host)| host))
+        }
+        None => kept.to_owned(),
+    };
+    if kept.len() < word.len() {
+        let marks = word.trim_end_matches(|c| CLOSING.contains(c)).len();
+        shown.push_str(&word[marks..]);
+    }
+    shown
+}
+
+/// Whether what is before the path is a host with its port, and not a user with the beginning of a password.
+fn names_a_host(address: &str) -> bool {
+    let authority = address.split_once("//").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !authority.ends_with(']') => {
+            !port.is_empty()
+                && port.bytes().all(|byte| byte.is_ascii_digit())
+                && (host.ends_with(']') || !host.contains(':'))
+        }
+        _ => true,
+    }
 }
 
 /// How a step ended.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop, wherever it is")]
 
 mod broker;
+mod corpus;
 mod cutter;
 mod e2e;
 mod flow;
@@ -9,6 +10,7 @@ mod http;
 mod klap;
 mod outbound;
 mod program;
+mod properties;
 mod signature;
 mod source;
 mod store;

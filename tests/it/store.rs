@@ -1,6 +1,8 @@
 //! The stores: one conformance suite for both, a random run that compares them, and what each has to itself.
 
 mod differential;
+#[cfg(feature = "local")]
+mod over_time;
 mod proxy;
 #[cfg(feature = "local")]
 mod redb_only;

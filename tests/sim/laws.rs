@@ -267,7 +267,7 @@ const ENDS: [F; 8] = [
     F::FreezesInCall,
 ];
 /// After which it cannot be known whether a call was billed.
-const DOUBTS: [F; 14] = [
+const DOUBTS: [F; 15] = [
     F::CrashBeforeWrite,
     F::CrashAfterWrite,
     F::CrashBeforeCall,
@@ -282,6 +282,7 @@ const DOUBTS: [F; 14] = [
     F::KlapGarbage,
     F::StoreRestarts,
     F::StoreStalls,
+    F::WriteLate,
 ];
 
 /// What must hold when a life is over.

@@ -23,7 +23,7 @@ fn offences(sources: &[Source]) -> Vec<String> {
 fn tree() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = Vec::new();
-    for folder in ["src", "tests", "benches", "examples"] {
+    for folder in ["src", "tests", "benches", "examples", "fuzz/src", "fuzz/fuzz_targets"] {
         collect(root, &root.join(folder), &mut sources);
     }
     sources.sort_by(|one, other| one.path.cmp(&other.path));

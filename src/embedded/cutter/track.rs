@@ -209,10 +209,12 @@ pub(super) fn seconds(units: i64, timescale: NonZeroU32) -> f64 {
     units as f64 / f64::from(timescale.get())
 }
 
-/// Seconds as units of a clock, to the nearest.
-#[expect(clippy::cast_possible_truncation, reason = "saturates, and film times are far below the limits")]
+/// Seconds as units of a clock, to the nearest; no more of them than a film has, since a pause on a slow clock may be
+/// beyond all numbers on a fast one.
+#[expect(clippy::cast_possible_truncation, reason = "saturates, and is cut to less")]
 pub(super) fn units(seconds: f64, timescale: NonZeroU32) -> i64 {
-    (seconds * f64::from(timescale.get())).round() as i64
+    let most = TIME_MAX.cast_signed();
+    ((seconds * f64::from(timescale.get())).round() as i64).clamp(-most, most)
 }
 
 /// A length on one clock as units of another, rounded up so that nothing is cut off.

@@ -16,6 +16,12 @@ fn of_an_address_only_what_opens_nothing_is_kept() {
         (r"https:\/\/h\/a?token=SECRET", "https://h/a"),
         ("no /object/sign/b/x?token=SECRET.", "no /object/sign/b/x."),
         ("what now?", "what now?"),
+        ("https://h/it's.mp4?token=SECRET", "https://h/it's.mp4"),
+        ("'https://h/?a='SECRET'&b=`SECRET`', then", "'https://h/`', then"),
+        (r"https:\\/\\/ann:SECRET@h\\/a", "https://h/a"),
+        ("redis://ann:SECRET?x@h:6379/0", "redis://"),
+        ("to //ann:SECRET@h/x", "to //h/x"),
+        ("https://h:8080/v?mail=a@b", "https://h:8080/v"),
         ("https://", "https://"),
     ] {
         assert_eq!(unsigned(text), plain);

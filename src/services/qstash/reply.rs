@@ -99,5 +99,42 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let reset = number("burst-ratelimit-reset").or_else(|| number("ratelimit-reset"))?;
     let date = jiff::fmt::rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
-    u64::try_from(reset - date.timestamp().as_second()).ok().map(Duration::from_secs)
+    u64::try_from(reset.saturating_sub(date.timestamp().as_second())).ok().map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn asked(headers: &[(&'static str, &str)]) -> Option<Duration> {
+        let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()));
+        retry_after(&headers.collect())
+    }
+
+    /// 2026-11-23 12:00:00 UTC.
+    const NOW: (&str, i64) = ("Mon, 23 Nov 2026 12:00:00 GMT", 1_795_435_200);
+
+    proptest! {
+        #[test]
+        fn seconds_win_over_a_reset(seconds in any::<u64>(), reset in any::<i64>()) {
+            let told = [("retry-after", &*seconds.to_string()), ("ratelimit-reset", &reset.to_string()), ("date", NOW.0)];
+            prop_assert_eq!(asked(&told), i64::try_from(seconds).ok().map_or_else(|| asked(&told[1..]), |_| Some(Duration::from_secs(seconds))));
+        }
+
+        /// Whatever number it is; what has passed asks for nothing.
+        #[test]
+        fn a_reset_is_read_against_the_answers_date(reset in prop_oneof![any::<i64>(), NOW.1 - 100..NOW.1 + 10_000, Just(i64::MIN)], burst in any::<bool>()) {
+            let name = if burst { "burst-ratelimit-reset" } else { "ratelimit-reset" };
+            let expected = u64::try_from(i128::from(reset) - i128::from(NOW.1)).ok().map(Duration::from_secs);
+            prop_assert_eq!(asked(&[(name, &reset.to_string()), ("date", NOW.0)]), expected);
+            prop_assert_eq!(asked(&[(name, &reset.to_string())]), None);
+        }
+
+        #[test]
+        fn anything_else_is_nothing_or_a_time(one in "[ -~]{0,30}", other in "[ -~]{0,30}", date in "[ -~]{0,30}") {
+            let _ = asked(&[("retry-after", &one), ("burst-ratelimit-reset", &other), ("date", &date)]);
+            let _ = asked(&[("ratelimit-reset", &other), ("date", NOW.0)]);
+        }
+    }
 }

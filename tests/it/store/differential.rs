@@ -8,7 +8,7 @@ use crate::support::redis::Server;
 use bytes::Bytes;
 use cliprelay::job::id::JobId;
 use cliprelay::store::redb::RedbStore;
-use cliprelay::store::{Commit, Committed, DueAt, Expected, PointerWrite, Store};
+use cliprelay::store::{Commit, Committed, DueAt, Expected, PointerWrite, Record, Store};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -42,21 +42,39 @@ async fn both_stores_answer_alike() {
     }
 }
 
+/// Which version somebody who deletes believes is there.
+#[derive(Debug, Clone, Copy)]
+pub enum Age {
+    Current,
+    Earlier,
+    Never,
+}
+
+impl Age {
+    pub fn expected(self, there: Option<Record>) -> Expected {
+        match (self, there) {
+            (Self::Never, _) | (_, None) => Expected::Absent,
+            (Self::Current, Some(record)) => Expected::Version(record.version),
+            (Self::Earlier, Some(record)) => Expected::Version(record.version - 1),
+        }
+    }
+}
+
 #[derive(Debug)]
-enum Verb {
+pub enum Verb {
     Commit(Box<Commit>),
     Get(String),
     Pointer(String),
     Recall(String),
     Tombstone(String),
     Due(usize),
-    Delete(String),
+    Delete(String, Age),
     Count(String),
 }
 
 impl Verb {
     /// The answer in words, without the time, which differs.
-    async fn ask(&self, store: &dyn Store) -> String {
+    pub async fn ask(&self, store: &dyn Store) -> String {
         fn words<T: Debug, E: Debug>(name: &str, answer: Result<T, E>) -> String {
             format!("{name} {:?}", answer.unwrap_or_else(|error| panic!("{name}: {error:?}")))
         }
@@ -70,10 +88,9 @@ impl Verb {
             Self::Recall(name) => words("recall", store.recall(&memory(name)).await),
             Self::Tombstone(name) => words("tombstone", store.tombstone(&id(name)).await),
             Self::Due(limit) => words("due", store.due(*limit).await.map(|due| due.jobs)),
-            Self::Delete(name) => {
+            Self::Delete(name, age) => {
                 let there = store.get(&id(name)).await.unwrap().record;
-                let expected = there.map_or(Expected::Absent, |record| Expected::Version(record.version));
-                words("delete", store.delete(&id(name), expected).await)
+                words("delete", store.delete(&id(name), age.expected(there)).await)
             }
             Self::Count(name) => words("count", store.count(name, HOUR).await),
         }
@@ -81,10 +98,10 @@ impl Verb {
 }
 
 /// splitmix64: the same seed, the same verbs, on every machine.
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -92,18 +109,26 @@ impl Random {
         (mixed ^ (mixed >> 31)) % bound
     }
 
+    fn age(&mut self) -> Age {
+        match self.below(4) {
+            0 => Age::Earlier,
+            1 => Age::Never,
+            _ => Age::Current,
+        }
+    }
+
     fn name(&mut self, among: u64) -> String {
         self.below(among).to_string()
     }
 
-    fn verb(&mut self, step: usize, versions: &BTreeMap<JobId, u64>) -> Verb {
+    pub fn verb(&mut self, step: usize, versions: &BTreeMap<JobId, u64>) -> Verb {
         match self.below(20) {
             0 => Verb::Get(self.name(4)),
             1 => Verb::Pointer(self.name(2)),
             2 => Verb::Recall(self.name(60)),
             3 => Verb::Tombstone(self.name(4)),
             4 => Verb::Due(usize::try_from(self.below(5)).unwrap()),
-            5 => Verb::Delete(self.name(4)),
+            5 => Verb::Delete(self.name(4), self.age()),
             6 => Verb::Count(self.name(2)),
             _ => Verb::Commit(Box::new(self.commit(step, versions))),
         }
