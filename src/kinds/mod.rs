@@ -111,6 +111,8 @@ pub struct Start {
 }
 
 impl Kind {
+    pub const ALL: [Self; 1] = [Self::Clip];
+
     /// What `/api/process-klap` makes.
     pub const PROCESS_KLAP: Self = Self::Clip;
 

@@ -75,10 +75,6 @@ macro_rules! faults {
             pub fn mercy(self) -> Mercy {
                 match self { $(F::$name => Mercy::$mercy),* }
             }
-
-            pub fn named(name: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|fault| format!("{fault:?}") == name)
-            }
         }
     };
 }

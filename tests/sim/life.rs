@@ -1,6 +1,6 @@
 //! One life: a job is enqueued, everything happens, and at the end it is over and right.
 
-use crate::faults::{Fault, Mercy, Step};
+use crate::faults::{Fault, Hook, Mercy, Step};
 use crate::laws;
 use crate::people;
 use crate::plan::Plan;
@@ -31,6 +31,8 @@ pub struct Life {
     /// How the first job stood at the end.
     pub end: String,
     pub trace: Vec<String>,
+    /// What could have gone wrong at each chance, if that was noted.
+    pub chances: Vec<Vec<Hook>>,
 }
 
 impl Life {
@@ -186,6 +188,7 @@ fn told(seed: u64, world: &Arc<World>) -> Life {
         tasks_billed: state.klap.bills().iter().filter(|bill| bill.is_task()).count(),
         clips_stored: state.storage.objects.len(),
         end: first.map_or("nothing".to_owned(), |seen| seen.last.state.public().to_owned()),
+        chances: state.plan.noted.clone().unwrap_or_default(),
         trace,
     }
 }

@@ -18,11 +18,26 @@ pub struct Plan {
     pub struck: Vec<(Fault, Step)>,
     /// Nothing more goes wrong.
     pub calm: bool,
+    /// Strikes at that chance, whatever the step; and how many chances there have been.
+    at: Option<(usize, Fault)>,
+    chances: usize,
+    /// What could have gone wrong at each chance, if it is to be noted.
+    pub noted: Option<Vec<Vec<Hook>>>,
 }
 
 impl Plan {
     pub fn new(pending: Vec<Planned>) -> Self {
         Self { pending, ..Self::default() }
+    }
+
+    /// Only this, at that chance.
+    pub fn only(chance: usize, fault: Fault) -> Self {
+        Self { at: Some((chance, fault)), ..Self::default() }
+    }
+
+    /// Nothing goes wrong, and every chance is noted.
+    pub fn noting() -> Self {
+        Self { noted: Some(Vec::new()), ..Self::default() }
     }
 
     /// One cell after the other over the seeds, so that each gets its share, and chance adds up to three more.
@@ -51,6 +66,15 @@ impl Plan {
         if self.calm {
             return None;
         }
+        let chance = self.chances;
+        self.chances += 1;
+        if let Some(noted) = &mut self.noted {
+            noted.push(hooks.to_vec());
+        }
+        if let Some((_, fault)) = self.at.take_if(|(at, fault)| *at == chance && hooks.contains(&fault.hook())) {
+            self.struck.push((fault, step));
+            return Some(fault);
+        }
         let mut due = None;
         for (index, planned) in self.pending.iter_mut().enumerate() {
             if planned.step != step || !hooks.contains(&planned.fault.hook()) {
@@ -65,9 +89,5 @@ impl Plan {
         let planned = self.pending.remove(due?);
         self.struck.push((planned.fault, planned.step));
         Some(planned.fault)
-    }
-
-    pub fn has_struck(&self, fault: Fault) -> bool {
-        self.struck.iter().any(|(struck, _)| *struck == fault)
     }
 }

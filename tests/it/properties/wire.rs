@@ -48,8 +48,15 @@ fn receipts() -> impl Strategy<Value = Vec<Receipt>> {
 
 fn message() -> impl Strategy<Value = Message> {
     let names = (text(), text(), text(), text(), text());
-    (names, position(), any::<(u32, u64, u64)>(), json(), json(), receipts()).prop_map(
-        |((id, kind, step, owner, project), at, (send, created_at, deadline), input, resume, receipts)| Message {
+    (names, position(), any::<(u32, u64, u64, u32)>(), json(), json(), receipts()).prop_map(
+        |(
+            (id, kind, step, owner, project),
+            at,
+            (send, created_at, deadline, possible_duplicates),
+            input,
+            resume,
+            receipts,
+        )| Message {
             envelope: Envelope { v: VERSION, job_id: JobId::new(id), at, send },
             kind,
             step,
@@ -59,6 +66,7 @@ fn message() -> impl Strategy<Value = Message> {
             created_at,
             deadline,
             receipts,
+            possible_duplicates,
             resume,
         },
     )

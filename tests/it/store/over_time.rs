@@ -111,7 +111,7 @@ impl Model {
         }
         let before = self.records.remove(&commit.id);
         let (is_new, was_ending) = (before.is_none(), before.as_ref().is_some_and(|(_, ends)| ends.is_some()));
-        let version = commit.expected.next();
+        let version = commit.version;
         let mut ops = before.map(|(kept, _)| kept.ops).unwrap_or_default();
         ops.insert(0, commit.op.as_str().to_owned());
         ops.truncate(8);

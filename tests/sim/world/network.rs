@@ -10,7 +10,7 @@ use serde::Serialize;
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 pub fn json(status: u16, body: &impl Serialize) -> Response {
     let body = serde_json::to_vec(body).expect("our own shapes");
@@ -203,9 +203,4 @@ pub fn lose(world: &World, fault: F) {
         }
     }
     state.laws.lost_at.push(Instant::now());
-}
-
-/// Longer than anything waits for an answer.
-pub async fn for_ever() {
-    sleep(Duration::from_hours(1_000)).await;
 }
