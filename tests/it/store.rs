@@ -1,7 +1,6 @@
 //! The stores: one conformance suite for both, a random run that compares them, and what each has to itself.
 
 mod differential;
-mod proxy;
 #[cfg(feature = "local")]
 mod redb_only;
 mod redis_only;
