@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 
 /// The clips of each job.
 const CLIPS: u64 = 2;
-/// So many jobs are under way at once, at most.
+/// A message that was hit waits for its redelivery: with more jobs at once there is always one worth hitting.
 const AT_ONCE: usize = 6;
+const AT_ONCE_IN_A_LONG_RUN: usize = 14;
 /// A message that is hit again and again comes ever later: minutes, with bad luck.
 const PATIENCE: Duration = Duration::from_mins(15);
 /// What can be held up, for so many milliseconds at most, so that the moments fall into calls and not only between them.
@@ -24,13 +25,13 @@ const OPERATIONS: [&str; 6] = ["create_task", "task", "folder", "export", "expor
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_kills_at_random_moments() {
-    Rounds::start().await.run(10).await;
+    Rounds::start(AT_ONCE).await.run(10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes many minutes"]
 async fn two_hundred_kills_at_random_moments() {
-    Rounds::start().await.run(200).await;
+    Rounds::start(AT_ONCE_IN_A_LONG_RUN).await.run(200).await;
 }
 
 /// Who dies, and how often that was so.
@@ -47,6 +48,8 @@ struct Kills {
 
 struct Rounds {
     system: System,
+    /// So many jobs are under way at once, at most.
+    at_once: usize,
     random: Random,
     video: String,
     /// How long a job takes that nobody disturbs.
@@ -62,7 +65,7 @@ struct Rounds {
 }
 
 impl Rounds {
-    async fn start() -> Self {
+    async fn start(at_once: usize) -> Self {
         let random = Random::seeded("KILL_SEED");
         // Every death inside a step uses up an attempt, and these jobs die often.
         let settings = [("STEP_TIMEOUT", "5"), ("MAX_ATTEMPTS", "100"), ("LOG_FORMAT", "json")];
@@ -72,6 +75,7 @@ impl Rounds {
         let video = system.video(&source);
         let mut rounds = Self {
             system,
+            at_once,
             random,
             video,
             life: Duration::ZERO,
@@ -91,7 +95,7 @@ impl Rounds {
 
     async fn run(mut self, rounds: usize) {
         for round in 0..rounds {
-            self.all_ended(AT_ONCE - 2).await;
+            self.all_ended(self.at_once - 2).await;
             for _ in 0..=self.random.within(0..2) {
                 self.ask().await;
             }
