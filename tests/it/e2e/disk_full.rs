@@ -134,6 +134,9 @@ async fn the_one_machine_mode_on_a_full_disk() {
 
     machine.process.again();
     machine.up().await;
+    for job in &promised {
+        assert_eq!(machine.job(job).await.unwrap()["jobId"], *job, "what was promised is on disk");
+    }
     promised.push(id(machine.ask(&project).await).await);
     for job in &promised {
         let ended = until(&format!("{job} ends"), async || {
