@@ -18,7 +18,7 @@ const CLIPS: u64 = 2;
 const AT_ONCE: usize = 6;
 const AT_ONCE_IN_A_LONG_RUN: usize = 14;
 /// A message that is hit again and again comes ever later: minutes, with bad luck.
-const PATIENCE: Duration = Duration::from_mins(15);
+const PATIENCE: Duration = Duration::from_mins(9);
 /// What can be held up, for so many milliseconds at most, so that the moments fall into calls and not only between them.
 const HELD_UP: u64 = 800;
 const OPERATIONS: [&str; 6] = ["create_task", "task", "folder", "export", "export_status", "file"];

@@ -230,3 +230,37 @@ async fn redis_is_cut_half_open() {
     system.completed(&taken_now(&system).await).await;
     jobs.end(&system, 0).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_falls_silent_between_claim_and_intent() {
+    let (system, proxy) = proxied().await;
+    let first = system.enqueue(&body(&system, "first")).await;
+    system.completed(&first).await;
+    // Now every answer takes so long that the one to the intent can be caught on its way.
+    proxy.slow(Duration::from_secs(1));
+    let job = system.enqueue(&body(&system, "caught")).await;
+    until("the step is claimed", async || {
+        let logged = system.serve.logged();
+        logged.lines().any(|line| line.contains("step begins") && line.contains(&job)).then_some(())
+    })
+    .await;
+    proxy.fall_silent();
+    let begun = Instant::now();
+    while begun.elapsed() < SILENCE * 2 {
+        assert_eq!(
+            system.klap().await["calls"]["create_task"],
+            1,
+            "nothing is paid before its intent is known to be written"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    proxy.slow(Duration::ZERO);
+    proxy.silence();
+    let ended = system.completed(&job).await;
+    let klap = system.klap().await;
+    println!(
+        "{} tasks paid for 2 jobs, {} told as possible duplicates",
+        klap["tasks"], ended["possibleDuplicateCharge"]
+    );
+    assert_eq!((&klap["tasks"], &ended["possibleDuplicateCharge"]), (&json!(2), &json!(0)));
+}
