@@ -3,7 +3,6 @@
 mod differential;
 #[cfg(feature = "local")]
 mod over_time;
-mod proxy;
 #[cfg(feature = "local")]
 mod redb_only;
 mod redis_only;

@@ -1,5 +1,6 @@
 //! Many lives on all cores, and what they came to together.
 
+use super::core;
 use super::faults::{Fault, Step, cells};
 use super::life::{self, Life};
 use cliprelay::sabotage::{self, Sabotage};
@@ -128,13 +129,22 @@ impl Crowd {
     }
 }
 
-/// How many lives of broken code it took until one broke a law, and which; `None`: not in that many.
-pub fn caught(sabotage: Sabotage, at_most: u64) -> Option<(u64, Life)> {
+/// What broken code was caught by.
+pub struct Caught {
+    /// Lives it took: as many full ones as of the core alone.
+    pub lives: u64,
+    pub seed: u64,
+    pub law: String,
+}
+
+/// Lives broken code by the same seeds until one breaks a law; `None`: not in that many.
+pub fn caught(sabotage: Sabotage, at_most: u64) -> Option<Caught> {
     sabotage::choose(Some(sabotage));
-    let broken = (0..at_most).find_map(|seed| {
-        let life = life::of_seed(seed, false);
-        (!life.broken.is_empty()).then_some((seed + 1, life))
+    let caught = (0..at_most).find_map(|seed| {
+        let law = life::of_seed(seed, false).broken.into_iter().next();
+        let law = law.or_else(|| core::broken(seed).into_iter().next().map(|law| format!("(core) {law}")))?;
+        Some(Caught { lives: seed + 1, seed, law })
     });
     sabotage::choose(None);
-    broken
+    caught
 }

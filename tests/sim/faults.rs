@@ -147,6 +147,8 @@ faults! {
     FileAway at H::File, Absorbed;
     FileStalls at H::File, Absorbed;
     FileLonger at H::File, Absorbed;
+    FileCut at H::File, Absorbed;
+    FilesGone at H::File, May;
     // Storage.
     StorageAway at H::Storage, Absorbed;
     StorageUnsent at H::Storage, Absorbed;

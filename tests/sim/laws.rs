@@ -296,6 +296,26 @@ pub fn ended(world: &World) {
     }
 }
 
+/// How many tasks are paid for, if the job has one that Klap itself did not give up.
+pub fn paid(world: &World) -> Option<usize> {
+    let job = world.current()?;
+    let lost = job.error.as_ref().is_some_and(|error| error.code.starts_with("klap_task_"));
+    let has_task = job.ledger.receipts.iter().any(|receipt| receipt.effect.starts_with("submit:"));
+    (has_task && !lost).then(|| tasks(world))
+}
+
+fn tasks(world: &World) -> usize {
+    world.state().klap.bills().iter().filter(|bill| bill.is_task()).count()
+}
+
+/// A person's retry has come to its end.
+pub fn retried(world: &World, paid: Option<usize>) {
+    let now = tasks(world);
+    if paid.is_some_and(|paid| paid != now) {
+        world.violate("4 a retry uses what is paid", || format!("{paid:?} tasks became {now}"));
+    }
+}
+
 fn money(world: &World) {
     use crate::world::klap::Billed;
     let losses = struck(world, &LOSSES, None);

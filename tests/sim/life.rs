@@ -82,6 +82,7 @@ async fn run(world: &Arc<World>) {
     forgives(world);
     // What went wrong is over; a person tries once more.
     world.state().plan.calm = true;
+    let paid = laws::paid(world);
     if let Some(job) = people::may_retry(world)
         && people::retry(world, &job).await
     {
@@ -92,6 +93,7 @@ async fn run(world: &Arc<World>) {
         if end.as_ref().is_some_and(|job| job.state != State::Done) {
             world.violate("1 after a person's retry a job completes", || format!("{:?}", end.map(|job| job.error)));
         }
+        laws::retried(world, paid);
     }
     late_pushes(world).await;
     laws::ended(world);

@@ -12,9 +12,12 @@ mod plan;
 mod world;
 
 use cliprelay::sabotage::Sabotage;
-use crowd::Crowd;
+use crowd::{Caught, Crowd};
 use faults::{Fault, Step, reaches};
 use plan::{Plan, Planned};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Instant;
 use world::Setting;
 
@@ -92,13 +95,24 @@ const PATIENCE: u64 = 6_000;
 
 #[test]
 fn every_broken_variant_is_caught() {
+    let next = AtomicUsize::new(0);
+    let all = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(sabotage) = Sabotage::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let caught = crowd::caught(*sabotage, PATIENCE);
+                    all.lock().expect("no life panics").push((*sabotage, caught));
+                }
+            });
+        }
+    });
     let mut missed = Vec::new();
-    for sabotage in Sabotage::ALL {
-        match crowd::caught(*sabotage, PATIENCE) {
-            Some((lives, life)) => {
-                println!("{:<20} {lives:>5} lives, seed {:>5}: {}", format!("{sabotage:?}"), life.seed, life.broken[0]);
-            }
-            None => missed.push(*sabotage),
+    for (sabotage, caught) in all.into_inner().expect("no life panics") {
+        let name = format!("{sabotage:?}");
+        match caught {
+            Some(Caught { lives, seed, law }) => println!("{name:<20}{lives:>6} lives, seed {seed:>5}: {law:.160}"),
+            None => missed.push(name),
         }
     }
     assert!(missed.is_empty(), "not noticed in {PATIENCE} lives each: {missed:?}");

@@ -100,9 +100,16 @@ fn private(path: &Path) -> std::io::Result<File> {
 }
 
 fn write_all(db: &Database, mut waiting: mpsc::Receiver<Part>) {
+    let mut told = false;
     while let Some(first) = waiting.blocking_recv() {
-        if let Err(error) = write_gathered(db, first, &mut waiting) {
+        let Err(error) = write_gathered(db, first, &mut waiting) else { continue };
+        // After a failed write, as on a full disk, the file takes no more until it is opened anew.
+        if !matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo) {
             tracing::error!(%error, "The broker's log could not be written");
+        } else if !told {
+            told = true;
+            let advice = "make room on its disk and start the broker again; until then it takes no message";
+            tracing::error!(%error, "The broker's log could not be written: {advice}");
         }
     }
 }

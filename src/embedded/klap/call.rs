@@ -81,7 +81,7 @@ where
     let done = tokio::spawn(effect(doom)).await.unwrap_or_else(|_| Err(Error::Interrupted.into()));
     match fault {
         Some(Effect::Answer { status, body, retry_after, .. }) => answer(status, body, retry_after.as_deref()),
-        Some(Effect::Drop { .. } | Effect::Truncated | Effect::Short) => dropped(),
+        Some(Effect::Drop { .. } | Effect::Truncated | Effect::Short | Effect::Oversized) => dropped(),
         Some(Effect::Delay { millis, after_effect: true }) => {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             done.into_response()

@@ -56,6 +56,8 @@ pub enum Effect {
     Truncated,
     /// Half of a file, sent as if it were the whole.
     Short,
+    /// A file that promises more bytes than anybody takes.
+    Oversized,
     /// A page instead of a file, with status 200.
     Html,
 }

@@ -19,6 +19,9 @@ use tokio_util::io::ReaderStream;
 use super::faults::{answer, dropped};
 use super::{Effect, Klap, Operation};
 
+/// What an oversized file promises: more than storage takes of one object.
+const OVERSIZED: u64 = 500 * 1024 * 1024 * 1024 + 1;
+
 pub(super) fn routes() -> Router<Arc<Klap>> {
     Router::new().route("/klap/files/{name}", get(render)).route("/klap/videos/{name}", get(video))
 }
@@ -45,6 +48,9 @@ async fn render(State(klap): State<Arc<Klap>>, Path(name): Path<String>, headers
     let Some(export) = name.strip_suffix(".mp4").filter(|export| is_name(export)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    if let Some(range) = headers.get(header::RANGE).and_then(|range| range.to_str().ok()) {
+        klap.tally.range(range);
+    }
     let path = klap.render_file(export);
     match klap.faults.strike(Operation::File) {
         Some(Effect::Answer { status, body, retry_after, .. }) => answer(status, body, retry_after.as_deref()),
@@ -54,14 +60,20 @@ async fn render(State(klap): State<Arc<Klap>>, Path(name): Path<String>, headers
             tokio::time::sleep(Duration::from_millis(millis)).await;
             serve(&klap, &path, &headers, None).await
         }
-        fault @ (None | Some(Effect::Truncated | Effect::Short)) => serve(&klap, &path, &headers, fault).await,
+        fault @ (None | Some(Effect::Truncated | Effect::Short | Effect::Oversized)) => {
+            serve(&klap, &path, &headers, fault).await
+        }
     }
 }
 
 async fn serve(klap: &Arc<Klap>, path: &FilePath, headers: &HeaderMap, fault: Option<Effect>) -> Response {
     let Ok(mut file) = tokio::fs::File::open(path).await else { return StatusCode::NOT_FOUND.into_response() };
     let Ok(meta) = file.metadata().await else { return StatusCode::NOT_FOUND.into_response() };
-    let size = if fault == Some(Effect::Short) { meta.len() / 2 } else { meta.len() };
+    let size = match fault {
+        Some(Effect::Short) => meta.len() / 2,
+        Some(Effect::Oversized) => OVERSIZED.max(meta.len()),
+        _ => meta.len(),
+    };
     let asked = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
     let range = match asked.map(|asked| range(asked, size)) {
         None | Some(Asked::Whole) => None,
@@ -75,7 +87,10 @@ async fn serve(klap: &Arc<Klap>, path: &FilePath, headers: &HeaderMap, fault: Op
     if file.seek(SeekFrom::Start(from)).await.is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    let sent = if fault == Some(Effect::Truncated) { length / 2 } else { length };
+    let sent = match fault {
+        Some(Effect::Truncated) => length / 2,
+        _ => length.min(meta.len().saturating_sub(from)),
+    };
     let counted = klap.clone();
     let bytes = ReaderStream::with_capacity(file.take(sent), 64 * 1024).inspect(move |chunk| {
         let length = chunk.as_ref().map_or(0, |chunk: &Bytes| chunk.len() as u64);

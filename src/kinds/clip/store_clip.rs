@@ -141,8 +141,17 @@ impl StoreClip {
         Ok(())
     }
 
-    /// After a broken chunk storage says how much of it arrived; the next attempt goes on there.
+    /// After a broken chunk storage says how much of it arrived; the next attempt goes on there, unless what was sent is
+    /// no video: then nothing of it is kept.
     async fn broken(&mut self, storage: &supabase::Supabase, url: &UploadUrl, error: supabase::Error) -> Trouble {
+        let is_no_video = matches!(
+            &error,
+            supabase::Error::Content(cause) if matches!(cause.downcast_ref(), Some(source::Error::NotAVideo { .. }))
+        );
+        if is_no_video {
+            self.upload = None;
+            return from_storage(error);
+        }
         if matches!(error, supabase::Error::Gone | supabase::Error::Exists) {
             self.upload = None;
             return Trouble::Failed(error.to_string());

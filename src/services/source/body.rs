@@ -1,5 +1,6 @@
 //! Reading a reply's body: every byte counted, so that a clip cut short never passes for a whole one.
 
+use super::boxes::Walk;
 use super::{Clip, Error};
 use crate::services::outbound::describe;
 use bytes::Bytes;
@@ -23,11 +24,14 @@ struct Reading {
     /// Bytes before this position are dropped.
     from: u64,
     idle: Duration,
+    /// Of what is read from its beginning.
+    walk: Option<Walk>,
 }
 
 /// The clip's bytes from `from` on. After an error the stream has ended.
 pub(super) fn from(response: Response, span: Span, from: u64, idle: Duration) -> Clip {
-    let reading = Reading { response, at: span.start, total: span.total, from, idle };
+    let walk = (span.start == 0).then(|| Walk::new(span.total));
+    let reading = Reading { response, at: span.start, total: span.total, from, idle, walk };
     stream::unfold(Some(reading), async |reading| match reading?.next().await {
         Ok(Some((piece, reading))) => Some((Ok(piece), Some(reading))),
         Ok(None) => None,
@@ -53,6 +57,9 @@ impl Reading {
             self.at += piece.len() as u64;
             if self.at > self.total {
                 return Err(Error::NotAVideo { why: format!("it is longer than the {} bytes announced", self.total) });
+            }
+            if let Some(walk) = &mut self.walk {
+                walk.over(&piece).map_err(|why| Error::NotAVideo { why })?;
             }
             let skip = self.from.saturating_sub(begin).min(piece.len() as u64);
             let piece = piece.split_off(usize::try_from(skip).unwrap_or(usize::MAX).min(piece.len()));

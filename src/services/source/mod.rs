@@ -5,6 +5,7 @@
 //! these hosts. Nothing is kept: a clip may be larger than our memory.
 
 mod body;
+mod boxes;
 mod reply;
 
 use crate::services::outbound::{Blocked, Guard, Unanswered};

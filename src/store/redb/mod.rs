@@ -15,6 +15,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Builder, Database, DatabaseError, Durability, ReadTransaction, ReadableDatabase, ReadableTable};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tables::{COUNTERS, DUE, Kind, POINTERS, RECORDS, REPLIES, TOMBSTONES, due_by, gone};
 use uuid::Uuid;
@@ -26,6 +27,8 @@ pub struct RedbStore {
     database: Arc<Database>,
     clock: Clock,
     opening: String,
+    /// It has been said that the file cannot be written any more.
+    told: Arc<AtomicBool>,
 }
 
 /// Why a store's file could not be opened.
@@ -72,7 +75,8 @@ impl RedbStore {
             return Err(OpenError::Schema { path: path.to_owned(), found });
         }
         write.commit().map_err(|error| failed(error.into()))?;
-        Ok(Self { database: Arc::new(database), clock, opening: Uuid::new_v4().to_string() })
+        let opening = Uuid::new_v4().to_string();
+        Ok(Self { database: Arc::new(database), clock, opening, told: Arc::default() })
     }
 
     /// Runs a read off the event loop: a page not cached is a disk access.
@@ -96,19 +100,35 @@ impl RedbStore {
         T: Send + 'static,
         F: FnOnce(&redb::WriteTransaction, Millis) -> Result<(bool, T), redb::Error> + Send + 'static,
     {
-        let (database, clock) = (self.database.clone(), self.clock.clone());
+        let (database, clock, told) = (self.database.clone(), self.clock.clone(), self.told.clone());
         off_the_loop(move || {
-            let mut write = database.begin_write().map_err(unavailable)?;
+            let unwritten = |error: redb::Error| {
+                tell_once(&error, &told);
+                unavailable(error)
+            };
+            let mut write = database.begin_write().map_err(|error| unwritten(error.into()))?;
             write.set_durability(Durability::Immediate).map_err(unavailable)?;
-            let (changed, answer) = work(&write, clock.now()).map_err(unavailable)?;
+            let (changed, answer) = work(&write, clock.now()).map_err(unwritten)?;
             if changed {
-                write.commit().map_err(|error| Error::Unknown(error.to_string()))?;
+                write.commit().map_err(|error| Error::Unknown(unwritten(error.into()).to_string()))?;
             } else {
-                write.abort().map_err(unavailable)?;
+                write.abort().map_err(|error| unwritten(error.into()))?;
             }
             Ok(answer)
         })
         .await
+    }
+}
+
+/// After a failed write, as on a full disk, the database takes no more until it is opened anew: what is asked of the store
+/// is refused until then, and whoever runs it must know why.
+fn tell_once(error: &redb::Error, told: &AtomicBool) {
+    if matches!(error, redb::Error::Io(_) | redb::Error::PreviousIo) && !told.swap(true, Ordering::Relaxed) {
+        tracing::error!(
+            %error,
+            "the job store's file could not be written: make room on its disk and start this process again; \
+             until then no job is taken and none goes on"
+        );
     }
 }
 

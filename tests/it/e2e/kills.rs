@@ -120,6 +120,9 @@ async fn ten_deaths_in_one_job() {
     );
     assert!(halfway >= PART);
     assert_eq!(received, stored, "an upload goes on where it broke off");
+    // Other clips may have been on their way as well.
+    let ranges = klap["ranges"].as_array().expect("a list");
+    assert!(ranges.contains(&json!(format!("bytes={PART}-"))), "the other process fetches only the rest: {ranges:?}");
     assert_eq!(ended["clipsFailed"], 0);
     assert_eq!(fetched(&system, &ended, &source).await.len(), 3);
     system.keeps_secrets(&[], &[]);

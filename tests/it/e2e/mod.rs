@@ -3,10 +3,15 @@
 
 mod demo;
 mod dev;
+mod disk_full;
 mod film;
+mod gigabyte;
 mod kills;
 mod outages;
+mod random_kills;
+mod redis_faults;
 mod service;
+mod sources;
 
 use crate::support::system::System;
 use serde_json::Value;

@@ -1,10 +1,10 @@
 //! What can go wrong between us and Redis, and what a commit costs there.
 
 use super::connect;
-use super::proxy::Proxy;
 use super::writes::{
     HOUR, applied, create, ending, id, memory, pointer, record, release, remember, swap, until, update,
 };
+use crate::support::proxy::Proxy;
 use crate::support::redis::Server;
 use cliprelay::store::redis::{Dialect, Options, RedisStore};
 use cliprelay::store::{Commit, Committed, DueAt, Error, Store};

@@ -2,7 +2,9 @@
 pub mod app;
 pub mod driving;
 pub mod processes;
+pub mod proxy;
 pub mod queue;
+pub mod random;
 pub mod redis;
 pub mod system;
 pub mod time;

@@ -18,13 +18,18 @@ const PAUSE: Duration = Duration::from_millis(20);
 const SHOWN: usize = 6_000;
 
 /// Waits until `condition` gives something; `what` is told if it never does.
-pub async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, condition: impl AsyncFnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, condition).await
+}
+
+/// The same with a patience of one's own.
+pub async fn until_within<T>(patience: Duration, what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = condition().await {
             return found;
         }
-        assert!(started.elapsed() < PATIENCE, "{what}: not within {} s", PATIENCE.as_secs());
+        assert!(started.elapsed() < patience, "{what}: not within {} s", patience.as_secs());
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -89,17 +94,40 @@ pub struct Process {
     args: Vec<String>,
     env: Vec<(String, String)>,
     folder: PathBuf,
+    /// Its disk can be made to be full: writes then fail, and do not kill.
+    fillable: bool,
     child: Option<Reaped>,
 }
+
+/// Starts the program so that a write beyond its file size limit is an error like that of a full disk.
+const FILLABLE: &str = r#"trap "" XFSZ; exec "$0" "$@""#;
 
 impl Process {
     /// Starts it; its logs are `<name>.out` and `<name>.err` in `folder`, where it also runs.
     pub fn start(name: &str, args: &[&str], env: &[(String, String)], folder: &Path) -> Self {
-        let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        let mut process =
-            Self { name: name.to_owned(), args, env: env.to_vec(), folder: folder.to_owned(), child: None };
+        let mut process = Self::new(name, args, env, folder, false);
         process.again();
         process
+    }
+
+    /// The same for a process whose disk is going to be full.
+    pub fn start_fillable(name: &str, args: &[&str], env: &[(String, String)], folder: &Path) -> Self {
+        let mut process = Self::new(name, args, env, folder, true);
+        process.again();
+        process
+    }
+
+    fn new(name: &str, args: &[&str], env: &[(String, String)], folder: &Path, fillable: bool) -> Self {
+        let args = args.iter().map(|&arg| arg.to_owned()).collect();
+        Self { name: name.to_owned(), args, env: env.to_vec(), folder: folder.to_owned(), fillable, child: None }
+    }
+
+    /// From now on, until it is started again, none of its files can grow beyond so many bytes.
+    pub fn fill_disk(&self, bytes: u64) {
+        assert!(self.fillable, "{} would be killed by it", self.name);
+        let (id, limit) = (self.id().to_string(), format!("--fsize={bytes}:unlimited"));
+        let set = Command::new("prlimit").args(["--pid", &id, &limit]).status().expect("prlimit is there, on Linux");
+        assert!(set.success(), "the disk of {} could not be filled", self.name);
     }
 
     /// Starts it again as it was started before; its logs go on.
@@ -107,6 +135,12 @@ impl Process {
         assert!(self.child.is_none(), "{} is up", self.name);
         let log = |kind| OpenOptions::new().create(true).append(true).open(self.path(kind)).expect("a log file");
         let mut command = program();
+        if self.fillable {
+            let plain = command;
+            command = Command::new("sh");
+            command.env_clear().stdin(Stdio::null()).args(["-c", FILLABLE, PROGRAM]);
+            command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        }
         command.args(&self.args).envs(self.env.iter().cloned()).current_dir(&self.folder);
         let child = command.stdout(log("out")).stderr(log("err")).spawn().expect("the program starts");
         self.child = Some(Reaped(child));
@@ -122,6 +156,18 @@ impl Process {
         let pid = self.child.as_ref().expect("it is up").0.id().to_string();
         let sent = Command::new("kill").args([&format!("-{name}"), pid.as_str()]).status().expect("kill is there");
         assert!(sent.success(), "{} could not be sent {name}", self.name);
+    }
+
+    /// Its number, while it is up.
+    pub fn id(&self) -> u32 {
+        self.child.as_ref().expect("it is up").0.id()
+    }
+
+    /// The most memory it ever held, in KiB, as Linux counts it.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("a Linux that tells");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the peak is told");
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
     }
 
     /// How it ended by itself.

@@ -50,6 +50,13 @@ impl Server {
         assert!(self.run(), "redis-server does not come up again on port {}", self.port);
     }
 
+    /// Up again with the same port and nothing in it, as after a failover to a copy that had nothing yet.
+    pub fn restart_empty(&mut self) {
+        self.stop();
+        self.folder = TempDir::new().expect("a folder for redis-server");
+        assert!(self.run(), "redis-server does not come up again on port {}", self.port);
+    }
+
     /// A connection of the test's own, to arrange things and look behind the store.
     pub fn connection(&self) -> redis::Connection {
         let client = redis::Client::open(self.url()).expect("a URL of ours");

@@ -50,8 +50,22 @@ impl System {
         Self::with_redis(redis, None, settings).await
     }
 
+    /// With a broker whose disk can be made to be full.
+    pub async fn start_with_fillable_broker() -> Self {
+        Self::with(redis::Server::start(), None, &[], Process::start_fillable).await
+    }
+
     /// Over a Redis that is up; `public_url` where pushes go if not to `serve` itself.
     pub async fn with_redis(redis: redis::Server, public_url: Option<&str>, settings: &[(&str, &str)]) -> Self {
+        Self::with(redis, public_url, settings, Process::start).await
+    }
+
+    async fn with(
+        redis: redis::Server,
+        public_url: Option<&str>,
+        settings: &[(&str, &str)],
+        start_broker: impl FnOnce(&str, &[&str], &[(String, String)], &std::path::Path) -> Process,
+    ) -> Self {
         let folder = TempDir::new().expect("a folder for the system");
         let http = http();
         let own: Vec<_> = SECRETS[..3].iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -60,7 +74,7 @@ impl System {
         let (at_broker, at_sandbox, at_serve) = (port().to_string(), port().to_string(), port().to_string());
         let data = ["broker", "sandbox"].map(|name| folder.path().join(name).display().to_string());
         let args = ["broker", "--port", &at_broker, "--data", &data[0]];
-        let mut broker = Process::start("broker", &args, &[&own[..], &logs].concat(), folder.path());
+        let mut broker = start_broker("broker", &args, &[&own[..], &logs].concat(), folder.path());
         let args = ["sandbox", "--port", &at_sandbox, "--data", &data[1]];
         let mut sandbox = Process::start("sandbox", &args, &logs, folder.path());
         let mut env = exported(&broker.says("export QSTASH_URL=").await);
@@ -133,6 +147,13 @@ impl System {
         .await
     }
 
+    /// One round of the sweep, as a schedule would wake it; whether it could be done.
+    pub async fn sweep(&self) -> bool {
+        let url = format!("{}/api/cron/klap", self.base);
+        let answer = self.http.post(url).bearer_auth(WORKER_SECRET).timeout(PATIENCE).send().await;
+        answer.is_ok_and(|answer| answer.status() == 200)
+    }
+
     /// The job, which must complete.
     pub async fn completed(&self, id: &str) -> Value {
         let job = self.ended(id).await;
@@ -181,7 +202,11 @@ impl System {
     pub fn video(&self, path: &std::path::Path) -> String {
         // The stand-in serves what is below its own folder under the name it knows: the sample, replaced.
         let sample = self.folder.path().join("sandbox/sample.mp4");
-        std::fs::copy(path, sample).expect("the sample can be replaced");
+        std::fs::remove_file(&sample).expect("the sample is there");
+        // A film may have a gigabyte.
+        if std::fs::hard_link(path, &sample).is_err() {
+            std::fs::copy(path, sample).expect("the sample can be replaced");
+        }
         self.sample()
     }
 

@@ -15,7 +15,7 @@ const PERIOD: usize = 1_000_003;
 /// The largest piece sent at once.
 const PIECE: u64 = 1 << 20;
 /// The first piece: the head of an MP4.
-const HEAD: u64 = 64;
+pub const HEAD: u64 = 64;
 
 /// A pattern, and once more its beginning, so that any piece of a file is a slice of it.
 fn pattern() -> &'static Bytes {
@@ -29,14 +29,24 @@ fn pattern() -> &'static Bytes {
     })
 }
 
-/// The bytes of a file from `from` on, at most a piece.
-pub fn piece(export: &str, from: u64, end: u64) -> Bytes {
+/// The first bytes of a file: its kind, an index, and the box that holds all the rest.
+fn head(number: usize, size: u64) -> Vec<u8> {
+    let mut head = vec![0; usize::try_from(HEAD).expect("a head fits")];
+    let rest = u32::try_from(size - (HEAD - 8)).expect("files are small");
+    for (at, length, kind) in [(0, 24, b"ftyp"), (24, 32, b"moov"), (56, rest, b"mdat")] {
+        head[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        head[at + 4..at + 8].copy_from_slice(kind);
+    }
+    head[40] = u8::try_from(number % 251).unwrap_or(0);
+    head
+}
+
+/// The bytes of a file of that size from `from` on, at most a piece.
+pub fn piece(export: &str, size: u64, from: u64, end: u64) -> Bytes {
     let number: usize = export.strip_prefix("export").and_then(|number| number.parse().ok()).unwrap_or(0);
     if from < HEAD {
-        let mut head = vec![0; usize::try_from(HEAD.min(end)).expect("a head fits")];
-        head[4..8].copy_from_slice(b"ftyp");
-        head[8] = u8::try_from(number % 251).unwrap_or(0);
-        return Bytes::from(head).slice(usize::try_from(from).expect("within the head")..);
+        let until = usize::try_from(HEAD.min(end)).expect("a head fits");
+        return Bytes::from(head(number, size)).slice(usize::try_from(from).expect("within the head")..until);
     }
     let at = (usize::try_from(from).expect("files fit") + number * 7_919) % PERIOD;
     let length = usize::try_from((end - from).min(PIECE)).expect("a piece fits");
@@ -46,7 +56,13 @@ pub fn piece(export: &str, from: u64, end: u64) -> Bytes {
 pub fn answer(world: &World, request: &Request, fault: Option<F>) -> Response {
     let name = request.url().path().trim_start_matches('/').trim_end_matches(".mp4").to_owned();
     let Some(size) = world.state().klap.file(&name) else { return plain(404, "no such file") };
+    let gone = {
+        let mut state = world.state();
+        state.files_gone |= fault == Some(F::FilesGone);
+        state.files_gone && !state.plan.calm
+    };
     match fault {
+        _ if gone => return plain(404, "no such file"),
         Some(F::FileHtml) => {
             let page = "<html>Just a moment, your video is on its way</html>";
             let answer = axum::http::Response::builder().status(200).header("content-type", "video/mp4");
@@ -56,6 +72,9 @@ pub fn answer(world: &World, request: &Request, fault: Option<F>) -> Response {
         Some(F::FileExpired) => return plain(403, "this address has run out"),
         _ => {}
     }
+    let whole = size;
+    // Cut short, and served as if that were all of it.
+    let size = if fault == Some(F::FileCut) { size / 2 } else { size };
     let range = request.headers().get(RANGE).and_then(|range| range.to_str().ok());
     let from = range.and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok()).unwrap_or(0);
     let answer = axum::http::Response::builder().header("content-type", "video/mp4");
@@ -84,7 +103,7 @@ pub fn answer(world: &World, request: &Request, fault: Option<F>) -> Response {
         async move {
             if at < ends {
                 let until = if at < HEAD { HEAD.min(ends) } else { ends };
-                let piece = piece(&name, at, until);
+                let piece = piece(&name, whole, at, until);
                 let next = at + piece.len() as u64;
                 return Some((Ok(piece), next));
             }

@@ -77,6 +77,8 @@ pub struct State {
     pub step: Step,
     /// People's requests under way.
     pub asking: usize,
+    /// The file server has lost everything, until all is calm.
+    pub files_gone: bool,
     /// Pushes under way.
     pub pushing: usize,
     trace: Vec<String>,
@@ -101,6 +103,7 @@ impl World {
             step: Step::Enqueue,
             asking: 0,
             pushing: 0,
+            files_gone: false,
             trace: Vec::new(),
             born: 0,
             rng,

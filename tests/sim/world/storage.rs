@@ -2,7 +2,7 @@
 //! looks at each byte as it comes and keeps only whether they were right.
 
 use super::World;
-use super::files;
+use super::files::{self, HEAD};
 use super::network::{json, plain, with_header};
 use super::process::Process;
 use crate::faults::Fault as F;
@@ -89,8 +89,16 @@ struct Taken {
     whole: bool,
 }
 
-async fn take(process: &Process, path: &str, from: u64, body: Option<Body>, breaks_at: Option<u64>) -> Taken {
+async fn take(
+    world: &World,
+    process: &Process,
+    path: &str,
+    from: u64,
+    body: Option<Body>,
+    breaks_at: Option<u64>,
+) -> Taken {
     let export = path.rsplit('-').next().and_then(|name| name.strip_suffix(".mp4")).unwrap_or_default();
+    let size = world.state().klap.file(export).unwrap_or(HEAD);
     let mut taken = Taken { bytes: 0, right: true, whole: false };
     let Some(mut body) = body else { return taken };
     loop {
@@ -105,7 +113,7 @@ async fn take(process: &Process, path: &str, from: u64, body: Option<Body>, brea
         let mut at = 0_usize;
         while at < piece.len() {
             let position = from + taken.bytes + at as u64;
-            let expected = files::piece(export, position, position + (piece.len() - at) as u64);
+            let expected = files::piece(export, size, position, position + (piece.len() - at) as u64);
             let length = expected.len().min(piece.len() - at);
             taken.right &= piece[at..at + length] == expected[..length];
             at += length;
@@ -126,7 +134,7 @@ async fn put(
 ) -> Result<Response, Unanswered> {
     let announced = length(request, "content-length");
     let body = request.body_mut().take();
-    let taken = take(process, path, 0, body, None).await;
+    let taken = take(world, process, path, 0, body, None).await;
     if !taken.whole || taken.bytes != announced {
         return Err(Unanswered::lost("the upload broke off"));
     }
@@ -171,7 +179,7 @@ async fn patch(
     }
     let breaks_at = (fault == Some(F::ChunkBroken)).then_some(announced / 2);
     let body = request.body_mut().take();
-    let taken = take(process, &path, offset, body, breaks_at).await;
+    let taken = take(world, process, &path, offset, body, breaks_at).await;
     let mut state = world.state();
     let storage = &mut state.storage;
     let upload = &mut storage.uploads[number];

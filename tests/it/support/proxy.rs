@@ -1,8 +1,9 @@
-//! A TCP proxy in front of Redis that fails as networks do: falls silent with every socket open, or cuts the line after
-//! a request has gone through.
+//! A TCP proxy in front of Redis that fails as networks do: falls silent with every socket open, cuts the line after a
+//! request has gone through, or is slow.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,6 +21,8 @@ struct State {
     /// Connections up to this number are silent.
     silent_up_to: AtomicUsize,
     cut_next_answer: AtomicBool,
+    /// Milliseconds before each answer.
+    delay: AtomicU64,
 }
 
 impl Proxy {
@@ -39,9 +42,19 @@ impl Proxy {
         Self { url, state, accepting: accepting.abort_handle() }
     }
 
-    /// From now on nothing passes through the connections there are; new ones work.
+    /// From now on nothing passes through the connections there are, for good; new ones work.
     pub fn silence(&self) {
         self.state.silent_up_to.store(self.connections(), Ordering::SeqCst);
+    }
+
+    /// From now on nothing passes at all, although every connection is taken and stays open.
+    pub fn fall_silent(&self) {
+        self.state.silent_up_to.store(usize::MAX, Ordering::SeqCst);
+    }
+
+    /// Each answer comes so much later from now on.
+    pub fn slow(&self, delay: Duration) {
+        self.state.delay.store(u64::try_from(delay.as_millis()).unwrap(), Ordering::SeqCst);
     }
 
     /// The next request goes through; instead of its answer the line is cut.
@@ -66,8 +79,8 @@ async fn pass(client: TcpStream, to: u16, number: usize, state: &State) {
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
     tokio::select! {
-        () = copy(client_read, server_write, || state.passes(number)) => {}
-        () = copy(server_read, client_write, || state.answers(number)) => {}
+        () = copy(client_read, server_write, || 0, || state.passes(number)) => {}
+        () = copy(server_read, client_write, || state.delay.load(Ordering::SeqCst), || state.answers(number)) => {}
     }
 }
 
@@ -87,9 +100,10 @@ impl State {
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, decide: impl Fn() -> Pass) {
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: impl Fn() -> u64, decide: impl Fn() -> Pass) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        tokio::time::sleep(Duration::from_millis(delay())).await;
         match decide() {
             Pass::On if to.write_all(&buffer[..read]).await.is_ok() => {}
             Pass::Swallow => {}
