@@ -38,12 +38,16 @@ impl Step {
 pub enum Hook {
     /// A record is written; also the moment for whatever may happen at any time.
     Write,
+    /// A record is written, and it is not the first.
+    Recorded,
     Read,
     /// Any call to Klap, to a file server, to storage or of a row.
     Call,
     Publish,
     /// A push sets out.
     Push,
+    /// A push sets out, and it is not the first message's.
+    LaterPush,
     /// A push has been answered.
     Answer,
     /// A failure callback sets out.
@@ -108,14 +112,14 @@ faults! {
     WriteLate at H::Write, Absorbed;
     StoreStalls at H::Write, Absorbed;
     StoreRestarts at H::Write, Absorbed;
-    StoreForgets at H::Write, Absorbed;
-    StoreEvicts at H::Write, Absorbed;
-    StoreRollsBack at H::Write, Absorbed;
+    StoreForgets at H::Recorded, Absorbed;
+    StoreEvicts at H::Recorded, Absorbed;
+    StoreRollsBack at H::Recorded, Absorbed;
     // QStash.
     PushDuplicated at H::Push, Absorbed;
     PushLate at H::Push, Absorbed;
     PushDropped at H::Push, Absorbed;
-    PushStale at H::Push, Absorbed;
+    PushStale at H::LaterPush, Absorbed;
     PushForged at H::Push, Absorbed;
     AnswerLost at H::Answer, Absorbed;
     MessageVanishes at H::Push, Absorbed;
@@ -165,31 +169,23 @@ faults! {
     RowUnheard at H::Row, Absorbed;
     RowContended at H::Guarded, Absorbed;
     // People.
-    Cancelled at H::Write, May;
-    RetriedEarly at H::Write, Absorbed;
-    EnqueuedAgain at H::Write, Absorbed;
+    Cancelled at H::Recorded, May;
+    RetriedEarly at H::Recorded, Absorbed;
+    EnqueuedAgain at H::Recorded, Absorbed;
     OthersWrite at H::Write, Absorbed;
 }
 
 /// Whether a fault can strike there at all.
 pub fn reaches(fault: Fault, step: Step) -> bool {
-    let vendor = match fault.hook() {
+    match fault.hook() {
         H::Write | H::Read => true,
-        H::Publish | H::Push | H::Answer | H::Callback => step != S::Enqueue,
-        H::Call => step != S::Enqueue,
+        H::Recorded | H::Publish | H::Push | H::Answer | H::Callback | H::Call => step != S::Enqueue,
+        H::LaterPush => !matches!(step, S::Enqueue | S::Submit),
         H::Klap => !matches!(step, S::Enqueue | S::Finalize),
         H::Look(there) => step == there,
         H::File | H::Storage | H::Put | H::Patch => step == S::Transfer,
         H::Row | H::Guarded => step == S::Finalize,
-    };
-    // Of a job that is not recorded yet there is nothing to lose, to cancel or to retry.
-    let needs_record = matches!(
-        fault,
-        F::StoreForgets | F::StoreEvicts | F::StoreRollsBack | F::Cancelled | F::RetriedEarly | F::EnqueuedAgain
-    );
-    // The only message that can be stale is one that something came after.
-    let needs_past = fault == F::PushStale && step == S::Submit;
-    vendor && !(needs_record && step == S::Enqueue) && !needs_past
+    }
 }
 
 /// Every fault at every step it can strike.

@@ -164,8 +164,9 @@ async fn late_pushes(world: &Arc<World>) {
         }
         let after = world.record(&sent.message.envelope.job_id);
         let quiet = answer.as_ref().is_some_and(|answer| answer.status == 200);
-        // Nothing is left of it: then it is done again from what the message tells, and paid for with its receipts.
-        if before.is_some() && (!quiet || before != after || billed != world.state().klap.billed()) {
+        // Where nothing is left of it, it is done again from what the message tells.
+        let was_over = before.as_ref().is_some_and(|job| job.is_final());
+        if was_over && (!quiet || before != after || billed != world.state().klap.billed()) {
             world.violate("1 a late push is absorbed", || format!("{answer:?}"));
         }
     }

@@ -48,7 +48,7 @@ impl Plan {
         let all = std::iter::once(first).chain((0..more).map(|_| cells[rng.usize(..cells.len())])).collect::<Vec<_>>();
         let planned = all.into_iter().map(|(fault, step)| {
             let skip = match fault.hook() {
-                Hook::Write => rng.u32(..4),
+                Hook::Write | Hook::Recorded => rng.u32(..4),
                 Hook::Klap | Hook::Call | Hook::Storage if step == Step::Transfer => rng.u32(..3),
                 _ => 0,
             };

@@ -116,7 +116,9 @@ impl Store for Shop {
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
         let (world, process) = self.enter().await?;
-        match world.strike(&[Hook::Write]) {
+        let recorded = world.state().job.is_some();
+        let hooks: &[Hook] = if recorded { &[Hook::Write, Hook::Recorded] } else { &[Hook::Write] };
+        match world.strike(hooks) {
             Some(F::CrashBeforeWrite) => {
                 process.dies();
                 pending().await

@@ -5,7 +5,7 @@ use super::World;
 use super::clients::{Shop, Wire};
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, StatusCode};
+use axum::http::{HeaderValue, Request, StatusCode};
 use cliprelay::flow::{Engine, Settings, StepTimes};
 use cliprelay::http::{Auth, Authenticator, Http as Edge, Pushes, router};
 use cliprelay::job::Limits;
@@ -114,7 +114,9 @@ impl Process {
     }
 
     /// One request; `None` if the process dies first.
-    pub async fn answer(&self, request: Request<Body>) -> Option<Answer> {
+    pub async fn answer(&self, mut request: Request<Body>) -> Option<Answer> {
+        // A drawn one would make each life different.
+        request.headers_mut().insert("x-request-id", HeaderValue::from_static("r"));
         let router = self.router.lock().expect("nobody holds it").clone()?;
         let exchange = async {
             let response = router.oneshot(request).await.unwrap_or_else(|never| match never {});

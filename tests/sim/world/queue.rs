@@ -154,7 +154,9 @@ async fn deliver(world: Arc<World>, sent: Sent) {
         if world.state().queue.fate(&sent.id) != Some(Fate::Waiting) {
             return;
         }
-        let fault = world.strike_at(&[Hook::Push], sent.step);
+        let is_first = world.state().queue.sent.first().is_some_and(|first| first.id == sent.id);
+        let hooks: &[Hook] = if is_first { &[Hook::Push] } else { &[Hook::Push, Hook::LaterPush] };
+        let fault = world.strike_at(hooks, sent.step);
         let answer = match fault {
             Some(F::MessageVanishes) => return world.state().queue.set(&sent.id, Fate::Vanished),
             Some(F::MessageDies) => return dies(&world, &sent).await,
