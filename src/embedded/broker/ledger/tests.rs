@@ -1,6 +1,8 @@
 //! What the ledger keeps, over its own file.
 
-use super::super::message::{Answer, Headers, Spec};
+use super::super::instructions::Quota;
+use super::super::message::{Answer, Headers, New, Spec};
+use super::accept::{Accepted, accept};
 use super::*;
 use pages::{Page, dead_page, event_page, live};
 use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
@@ -27,21 +29,18 @@ fn new(id: &str, at: Millis, deduplication: Option<&str>) -> New {
         user: "u".to_owned(),
         destination: "http://a.example/".to_owned(),
         method: "POST".to_owned(),
-        headers: Headers::new(),
-        timeout_s: None,
-        retries: 0,
-        retry_delay: None,
-        callback: None,
-        failure_callback: None,
-        labels: Vec::new(),
-        caller_ip: None,
+        ..Spec::default()
     };
     let deduplication = deduplication.map(str::to_owned);
     New { id: id.to_owned(), spec, body: Bytes::from_static(b"hi"), created_at: at, not_before: at, deduplication }
 }
 
 fn accepted(db: &Database, new: New, now: Millis) -> Accepted {
-    write(db, |txn| accept(txn, vec![new], now)).remove(0)
+    write(db, |txn| accept(txn, vec![new], Quota::PAY_AS_YOU_GO, now)).remove(0).unwrap().remove(0)
+}
+
+fn duplicate(first: &str) -> Accepted {
+    Accepted::Duplicate { first: first.to_owned(), url: "http://a.example/".to_owned() }
 }
 
 fn kill(db: &Database, id: &str, now: Millis) {
@@ -59,9 +58,9 @@ fn a_deduplication_key_is_free_again_after_ten_minutes() {
     let db = database();
     assert!(matches!(accepted(&db, new("a", NOW, Some("k")), NOW), Accepted::New(_)));
     let later = NOW + 10 * MINUTE - 1;
-    assert_eq!(accepted(&db, new("b", later, Some("k")), later), Accepted::Duplicate("a".to_owned()));
+    assert_eq!(accepted(&db, new("b", later, Some("k")), later), duplicate("a"));
     write(&db, |txn| retention::prune(txn, later));
-    assert_eq!(accepted(&db, new("c", later, Some("k")), later), Accepted::Duplicate("a".to_owned()));
+    assert_eq!(accepted(&db, new("c", later, Some("k")), later), duplicate("a"));
     assert!(matches!(accepted(&db, new("d", later + 1, Some("k")), later + 1), Accepted::New(_)));
     assert!(matches!(accepted(&db, new("e", later + 1, Some("other")), later + 1), Accepted::New(_)));
 }

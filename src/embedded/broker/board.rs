@@ -1,0 +1,95 @@
+//! The departure board: every live message that is not on its way, and every schedule, each with its time. Pure: given the
+//! time, it says what leaves. Queues decide who may be due at all, the due queue and its gates who leaves.
+
+use super::lanes::Lanes;
+use super::message::Millis;
+use super::queue::{Limits, Queue};
+use super::schedules::timetable::Timetable;
+use super::ticket::Ticket;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub struct Board {
+    pub queue: Queue,
+    lanes: Lanes,
+    pub timetable: Timetable,
+}
+
+impl Board {
+    pub fn new(limits: Limits) -> Self {
+        Self { queue: Queue::new(limits), lanes: Lanes::default(), timetable: Timetable::default() }
+    }
+
+    pub fn add(&mut self, ticket: Ticket) {
+        let admitted = self.lanes.enter(ticket);
+        self.line_up(admitted);
+    }
+
+    /// The messages that leave now; each takes a place until [`Board::landed`].
+    pub fn take(&mut self, now: Millis) -> Vec<Ticket> {
+        self.queue.take(now)
+    }
+
+    pub fn landed(&mut self, ticket: &Ticket) {
+        self.queue.landed(ticket);
+    }
+
+    /// A message that left will not come back.
+    pub fn over(&mut self, ticket: &Ticket) {
+        if let Some(berth) = &ticket.berth {
+            let admitted = self.lanes.leave(&ticket.id, berth);
+            self.line_up(admitted);
+        }
+    }
+
+    /// Takes a message out before it left.
+    pub fn remove(&mut self, id: &str) {
+        if let Some(ticket) = self.queue.remove(id) {
+            self.over(&ticket);
+        } else if let Some((_, admitted)) = self.lanes.remove(id) {
+            self.line_up(admitted);
+        }
+    }
+
+    /// How a queue is set from now on.
+    pub fn set_lane(&mut self, name: &Arc<str>, parallelism: usize, paused: bool) {
+        if paused {
+            for id in self.lanes.pause(name) {
+                if let Some(ticket) = self.queue.remove(&id) {
+                    self.lanes.hold(ticket);
+                }
+            }
+        }
+        let admitted = self.lanes.set_parallelism(name, parallelism);
+        self.line_up(admitted);
+        if !paused {
+            let back = self.lanes.resume(name);
+            self.line_up(back);
+        }
+    }
+
+    pub fn forget_lane(&mut self, name: &Arc<str>) {
+        let back = self.lanes.forget(name);
+        self.line_up(back);
+    }
+
+    pub fn lag(&self, name: &str) -> usize {
+        self.lanes.lag(name)
+    }
+
+    /// Messages that are not done with, those on their way included.
+    pub fn pending(&self) -> usize {
+        self.queue.len() + self.lanes.waiting() + self.queue.flying()
+    }
+
+    /// When to look again.
+    pub fn next_due(&self) -> Option<Millis> {
+        self.queue.next_due().into_iter().chain(self.timetable.next()).min()
+    }
+
+    fn line_up(&mut self, tickets: Vec<Ticket>) {
+        for ticket in tickets {
+            self.queue.add(ticket);
+        }
+    }
+}
