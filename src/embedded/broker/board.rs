@@ -4,7 +4,7 @@
 use super::lanes::Lanes;
 use super::message::Millis;
 use super::queue::{Limits, Queue};
-use super::schedules::timetable::Timetable;
+use super::schedules::timetable::{Name, Timetable};
 use super::ticket::Ticket;
 use std::sync::Arc;
 
@@ -13,11 +13,12 @@ pub struct Board {
     pub queue: Queue,
     lanes: Lanes,
     pub timetable: Timetable,
+    firing: usize,
 }
 
 impl Board {
     pub fn new(limits: Limits) -> Self {
-        Self { queue: Queue::new(limits), lanes: Lanes::default(), timetable: Timetable::default() }
+        Self { queue: Queue::new(limits), lanes: Lanes::default(), timetable: Timetable::default(), firing: 0 }
     }
 
     pub fn add(&mut self, ticket: Ticket) {
@@ -77,9 +78,23 @@ impl Board {
         self.lanes.lag(name)
     }
 
-    /// Messages that are not done with, those on their way included.
-    pub fn pending(&self) -> usize {
-        self.queue.len() + self.lanes.waiting() + self.queue.flying()
+    /// The schedules whose time has come; each is looked at until [`Board::fired`].
+    pub fn fire(&mut self, now: Millis) -> Vec<Name> {
+        let due = self.timetable.take(now);
+        self.firing += due.len();
+        due
+    }
+
+    /// A schedule was looked at, and is to be again then.
+    pub fn fired(&mut self, name: Name, due: Option<Millis>) {
+        self.firing = self.firing.saturating_sub(1);
+        self.timetable.set(name, due);
+    }
+
+    /// Messages that are not done with, those on their way included, and schedules that are to make some by now.
+    pub fn pending(&self, now: Millis) -> usize {
+        let due = usize::from(self.timetable.next().is_some_and(|at| at <= now));
+        self.queue.len() + self.lanes.waiting() + self.queue.flying() + self.firing + due
     }
 
     /// When to look again.

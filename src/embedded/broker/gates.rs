@@ -50,6 +50,7 @@ const INVALID: &str = "invalid Upstash-Flow-Control-Value: any of parallelism=N,
 pub struct Gate {
     pub limits: FlowLimits,
     pub paused: bool,
+    revision: u64,
     /// Calls under way.
     pub flying: usize,
     /// Calls begun in the period that started then.
@@ -72,6 +73,14 @@ pub enum Passage {
 }
 
 impl Gate {
+    /// Changes of settings may be told out of order; an older one than the known changes nothing.
+    pub fn set(&mut self, limits: FlowLimits, paused: Option<bool>, revision: u64) {
+        if revision >= self.revision {
+            (self.limits, self.revision) = (limits, revision);
+            self.paused = paused.unwrap_or(self.paused);
+        }
+    }
+
     pub fn passage(&self, now: Millis) -> Passage {
         let full = self.limits.parallelism.is_some_and(|limit| self.flying >= limit as usize);
         if self.paused || full {
@@ -85,7 +94,7 @@ impl Gate {
 
     fn begin(&mut self, now: Millis) {
         self.flying += 1;
-        if now >= self.period_end() {
+        if self.begun == 0 || now >= self.period_end() {
             (self.period_start, self.begun) = (now, 0);
         }
         self.begun += 1;

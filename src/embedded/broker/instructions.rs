@@ -158,7 +158,7 @@ impl Publishing<'_> {
             (None, Some(_)) => Err(Refusal::bad("Upstash-Flow-Control-Value needs an Upstash-Flow-Control-Key")),
             (Some(key), value) => {
                 let limits = value.map(FlowLimits::read).transpose()?.unwrap_or_default();
-                Ok(Some(Flow { key: key.to_owned(), limits }))
+                Ok(Some(Flow { key: key.to_owned(), limits, revision: 0 }))
             }
         }
     }

@@ -2,7 +2,7 @@
 //! holds its place through its retries and until its callbacks are done, so that with one place the order is strict. Pure.
 
 use super::ticket::{Berth, Ticket};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -11,8 +11,8 @@ struct Lane {
     paused: bool,
     /// By id, which is in order of creation: so a restart finds the same order.
     line: BTreeMap<Arc<str>, Ticket>,
-    /// The messages that hold a place, with the number of deliveries they still wait for.
-    inside: HashMap<Arc<str>, usize>,
+    /// The messages that hold a place, with the deliveries they still wait for: their own and those of callbacks.
+    inside: HashMap<Arc<str>, HashSet<Arc<str>>>,
     /// Messages inside that may not leave while the queue is paused.
     held: HashMap<Arc<str>, Ticket>,
 }
@@ -37,7 +37,7 @@ impl Lanes {
         let Some(berth) = ticket.berth.clone() else { return vec![ticket] };
         let lane = self.lanes.entry(berth.lane.clone()).or_default();
         if let Some(source) = &berth.tells_of {
-            *lane.inside.entry(source.clone()).or_default() += 1;
+            lane.inside.entry(source.clone()).or_default().insert(ticket.id.clone());
             return vec![ticket];
         }
         if lane.inside.contains_key(&ticket.id) {
@@ -58,8 +58,8 @@ impl Lanes {
         let Some(lane) = self.lanes.get_mut(&berth.lane) else { return Vec::new() };
         let source = berth.tells_of.as_ref().unwrap_or(id);
         if let Some(left) = lane.inside.get_mut(source) {
-            *left = left.saturating_sub(1);
-            if *left == 0 {
+            left.remove(id);
+            if left.is_empty() {
                 lane.inside.remove(source);
             }
         }
@@ -74,8 +74,7 @@ impl Lanes {
             return Some((ticket, Vec::new()));
         }
         let ticket = lane.held.remove(id)?;
-        lane.inside.remove(id);
-        let admitted = self.admit(&name);
+        let admitted = ticket.berth.as_ref().map(|berth| self.leave(&ticket.id, berth)).unwrap_or_default();
         Some((ticket, admitted))
     }
 
@@ -124,7 +123,7 @@ impl Lanes {
         while !lane.paused && lane.inside.len() < lane.parallelism {
             let Some((id, ticket)) = lane.line.pop_first() else { break };
             self.places.remove(&id);
-            lane.inside.insert(id, 1);
+            lane.inside.insert(id.clone(), HashSet::from([id]));
             admitted.push(ticket);
         }
         admitted

@@ -51,6 +51,9 @@ pub struct Flow {
     pub key: String,
     #[serde(flatten)]
     pub limits: FlowLimits,
+    /// Of the key's limits, which are those of the newest message: it tells which that is.
+    #[serde(skip)]
+    pub revision: u64,
 }
 
 /// None is no limit.

@@ -95,8 +95,7 @@ impl Post {
         for record in records {
             let ticket = Ticket::of(record);
             if let (Some(key), Some(flow)) = (&ticket.flow, &record.spec.flow) {
-                let paused = board.queue.gates().get(key).is_some_and(|gate| gate.paused);
-                board.queue.set_gate(key, flow.limits, paused);
+                board.queue.set_gate(key, flow.limits, None, flow.revision);
             }
             board.add(ticket);
         }
@@ -123,7 +122,7 @@ impl Post {
             loop {
                 let mut told = std::pin::pin!(self.calm.notified());
                 told.as_mut().enable();
-                if self.board().pending() == 0 {
+                if self.pending() == 0 {
                     return;
                 }
                 told.await;
@@ -131,8 +130,12 @@ impl Post {
         });
         match waited.await {
             Ok(()) => 0,
-            Err(_) => self.board().pending(),
+            Err(_) => self.pending(),
         }
+    }
+
+    fn pending(&self) -> usize {
+        self.board().pending(self.clock.now())
     }
 
     /// Moves time on, by so much or as far as the next due thing; by how much it did.
@@ -155,7 +158,7 @@ impl Post {
             }
             let (firing, leaving) = {
                 let mut board = self.board();
-                (board.timetable.take(now), board.take(now))
+                (board.fire(now), board.take(now))
             };
             for schedule in firing {
                 flights.spawn(self.clone().fire(schedule));
@@ -214,7 +217,7 @@ impl Post {
                 Some(now + LOG_TROUBLE)
             }
         };
-        self.steer(|board| board.timetable.set(name, due));
+        self.steer(|board| board.fired(name, due));
     }
 
     fn postpone(&self, ticket: &Ticket, due: Millis) {

@@ -176,9 +176,9 @@ impl Queue {
         hosts.filter_map(|host| self.rows.get(&(host.clone(), Some(key.clone())))).map(|row| row.tickets.len()).sum()
     }
 
-    pub fn set_gate(&mut self, key: &Arc<str>, limits: FlowLimits, paused: bool) {
-        let gate = self.gates.at(key);
-        (gate.limits, gate.paused) = (limits, paused);
+    /// See [`super::gates::Gate::set`].
+    pub fn set_gate(&mut self, key: &Arc<str>, limits: FlowLimits, paused: Option<bool>, revision: u64) {
+        self.gates.at(key).set(limits, paused, revision);
         self.refresh_gate(key);
     }
 

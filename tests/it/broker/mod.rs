@@ -6,7 +6,10 @@ mod client;
 mod delivery;
 mod endpoints;
 mod failure;
+mod groups;
+mod lanes;
 mod pure;
+mod queues;
 mod restart;
 mod schedules;
 

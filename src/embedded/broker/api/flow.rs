@@ -65,7 +65,7 @@ pub async fn steer(call: Call, key: &str, how: Steer) -> Result<Response, Refusa
     let (user, name, now) = (call.user.clone(), key.to_owned(), call.post.clock.now());
     let write = call.post.disk.write(move |txn| flow::change(txn, (&user, &name), now, change));
     let setting = write.await.map_err(|error| trouble(&error))?;
-    call.post.steer(|board| board.queue.set_gate(&gate, setting.limits, setting.paused));
+    call.post.steer(|board| board.queue.set_gate(&gate, setting.limits, Some(setting.paused), setting.revision));
     Ok(empty(200))
 }
 

@@ -110,7 +110,7 @@ pub async fn delete(call: Call, id: &str) -> Result<Response, Refusal> {
         return Err(missing(id));
     }
     call.post.steer(|board| board.timetable.set((call.user, id.to_owned()), None));
-    Ok(super::empty(202))
+    Ok(super::empty(200))
 }
 
 pub async fn pause(call: Call, id: &str, pause: bool) -> Result<Response, Refusal> {

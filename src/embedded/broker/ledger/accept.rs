@@ -77,7 +77,8 @@ fn accept_one(txn: &WriteTransaction, new: New, now: Millis) -> Result<Accepted,
 pub fn insert(txn: &WriteTransaction, new: New) -> Result<Record, Error> {
     let New { id, mut spec, body, created_at, not_before, deduplication: _ } = new;
     if let Some(flow) = &mut spec.flow {
-        flow.limits = flow::meet(txn, &spec.user, flow, created_at)?;
+        let setting = flow::meet(txn, &spec.user, flow, created_at)?;
+        (flow.limits, flow.revision) = (setting.limits, setting.revision);
     }
     let record = Record { v: VERSION, id, spec, created_at, not_before, due: not_before, retried: 0 };
     txn.open_table(BODIES)?.insert(record.id.as_str(), body.as_ref())?;

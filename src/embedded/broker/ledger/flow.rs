@@ -18,6 +18,8 @@ pub struct Setting {
     /// Nor the rate and its period.
     pub pinned_rate: bool,
     pub used_at: Millis,
+    /// Counts the changes.
+    pub revision: u64,
 }
 
 impl Setting {
@@ -61,8 +63,8 @@ pub fn each(txn: &ReadTransaction, mut call: impl FnMut(&str, &str, Setting)) ->
     Ok(())
 }
 
-/// A new message with this key: the limits that hold from now on. One without limits leaves them as they are.
-pub fn meet(txn: &WriteTransaction, user: &str, flow: &Flow, now: Millis) -> Result<FlowLimits, Error> {
+/// A new message with this key: what holds from now on. One without limits leaves them as they are.
+pub fn meet(txn: &WriteTransaction, user: &str, flow: &Flow, now: Millis) -> Result<Setting, Error> {
     let known = current(txn, user, &flow.key)?;
     let mut setting = known.clone().unwrap_or_default();
     if flow.limits != FlowLimits::default() {
@@ -70,9 +72,9 @@ pub fn meet(txn: &WriteTransaction, user: &str, flow: &Flow, now: Millis) -> Res
     }
     if known.is_none_or(|known| known.limits != setting.limits || now - known.used_at > USED_EVERY) {
         setting.used_at = now;
-        write(txn, user, &flow.key, &setting)?;
+        write(txn, user, &flow.key, &mut setting)?;
     }
-    Ok(setting.limits)
+    Ok(setting)
 }
 
 /// Changes it by hand; a key not seen before is made, so that limits can be pinned ahead.
@@ -85,7 +87,7 @@ pub fn change(
     let mut setting = current(txn, user, key)?.unwrap_or_default();
     setting.used_at = now;
     change(&mut setting);
-    write(txn, user, key, &setting)?;
+    write(txn, user, key, &mut setting)?;
     Ok(setting)
 }
 
@@ -93,7 +95,8 @@ fn current(txn: &WriteTransaction, user: &str, key: &str) -> Result<Option<Setti
     txn.open_table(FLOWS)?.get((user, key))?.map(|stored| decode(stored.value())).transpose()
 }
 
-fn write(txn: &WriteTransaction, user: &str, key: &str, setting: &Setting) -> Result<(), Error> {
+fn write(txn: &WriteTransaction, user: &str, key: &str, setting: &mut Setting) -> Result<(), Error> {
+    setting.revision += 1;
     txn.open_table(FLOWS)?.insert((user, key), encode(setting)?.as_slice())?;
     Ok(())
 }

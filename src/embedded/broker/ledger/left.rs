@@ -4,8 +4,9 @@ use super::super::board::Board;
 use super::super::message::{FlowLimits, Millis};
 use super::super::schedules::timetable::Name;
 use super::super::ticket::{Ticket, scoped};
+use super::flow::{self, Setting};
 use super::pages::each_live;
-use super::{flow, queues, schedules};
+use super::{queues, schedules};
 use redb::{Error, ReadTransaction};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 pub struct Left {
     messages: Vec<(Ticket, Option<FlowLimits>)>,
     lanes: Vec<(Arc<str>, usize, bool)>,
-    gates: Vec<(Arc<str>, FlowLimits, bool)>,
+    gates: Vec<(Arc<str>, Setting)>,
     schedules: Vec<(Name, Millis)>,
 }
 
@@ -26,7 +27,7 @@ pub fn read(txn: &ReadTransaction) -> Result<Left, Error> {
     queues::each(txn, |user, name, queue| {
         left.lanes.push((scoped(user, name), queue.parallelism as usize, queue.paused));
     })?;
-    flow::each(txn, |user, key, flow| left.gates.push((scoped(user, key), flow.limits, flow.paused)))?;
+    flow::each(txn, |user, key, flow| left.gates.push((scoped(user, key), flow)))?;
     schedules::each(txn, |user, schedule, _| {
         left.schedules.extend(schedule.due().map(|due| ((user.to_owned(), schedule.id.clone()), due)));
     })?;
@@ -40,11 +41,11 @@ impl Left {
         }
         for (ticket, limits) in &self.messages {
             if let (Some(key), Some(limits)) = (&ticket.flow, limits) {
-                board.queue.set_gate(key, *limits, false);
+                board.queue.set_gate(key, *limits, None, 0);
             }
         }
-        for (key, limits, paused) in self.gates {
-            board.queue.set_gate(&key, limits, paused);
+        for (key, setting) in self.gates {
+            board.queue.set_gate(&key, setting.limits, Some(setting.paused), setting.revision);
         }
         // A callback whose message is done still holds that message's place in its queue.
         let live: HashSet<Arc<str>> = self.messages.iter().map(|(ticket, _)| ticket.id.clone()).collect();
