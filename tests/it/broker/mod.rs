@@ -2,16 +2,19 @@
 //! answers by script.
 #![expect(clippy::expect_used, reason = "a helper that cannot go on must fail its test")]
 
+mod bulk;
 mod client;
 mod delivery;
 mod endpoints;
 mod failure;
+mod flow_control;
 mod groups;
 mod lanes;
 mod pure;
 mod queues;
 mod restart;
 mod schedules;
+mod tuned;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
