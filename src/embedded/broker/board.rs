@@ -93,8 +93,12 @@ impl Board {
 
     /// Messages that are not done with, those on their way included, and schedules that are to make some by now.
     pub fn pending(&self, now: Millis) -> usize {
-        let due = usize::from(self.timetable.next().is_some_and(|at| at <= now));
-        self.queue.len() + self.lanes.waiting() + self.queue.flying() + self.firing + due
+        self.queue.len() + self.lanes.waiting() + self.queue.flying() + usize::from(self.is_firing(now))
+    }
+
+    /// Whether a schedule is to make messages by now and may not have.
+    pub fn is_firing(&self, now: Millis) -> bool {
+        self.firing > 0 || self.timetable.next().is_some_and(|at| at <= now)
     }
 
     /// When to look again.

@@ -2,6 +2,8 @@
 //! until something is due or comes in. A message taken in is on disk before anybody hears of it; one on its way stays on
 //! disk until its attempt's end is there too, so that a process killed at any moment only repeats attempts.
 
+mod waiting;
+
 use super::account::Users;
 use super::board::Board;
 use super::clock::{Clock, wall};
@@ -116,36 +118,6 @@ impl Post {
         changed
     }
 
-    /// Waits until nothing is pending; the number of messages that still are, if it took too long.
-    pub async fn calm(&self, timeout: Duration) -> usize {
-        let waited = tokio::time::timeout(timeout, async {
-            loop {
-                let mut told = std::pin::pin!(self.calm.notified());
-                told.as_mut().enable();
-                if self.pending() == 0 {
-                    return;
-                }
-                told.await;
-            }
-        });
-        match waited.await {
-            Ok(()) => 0,
-            Err(_) => self.pending(),
-        }
-    }
-
-    fn pending(&self) -> usize {
-        self.board().pending(self.clock.now())
-    }
-
-    /// Moves time on, by so much or as far as the next due thing; by how much it did.
-    pub fn advance(&self, by: Option<Millis>) -> Millis {
-        let by = by.or_else(|| Some(self.board().next_due()? - self.clock.now())).unwrap_or(0).max(0);
-        self.clock.advance(by);
-        self.wake.notify_one();
-        by
-    }
-
     /// Carries messages until told to stop. Attempts under way are then dropped, to be made anew at the next start.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut flights = JoinSet::new();
@@ -192,13 +164,6 @@ impl Post {
                 }
             }),
             Err(error) => tracing::warn!(%error, "Old messages could not be pruned"),
-        }
-    }
-
-    fn leap(&self) {
-        let board = self.board();
-        if let (Some(due), true) = (board.next_due(), board.queue.next_due().is_some()) {
-            self.clock.advance(due - self.clock.now());
         }
     }
 

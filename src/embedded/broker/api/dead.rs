@@ -119,7 +119,8 @@ fn letter(place: (Millis, u64), dead: &Dead, body: &Bytes) -> DeadLetter {
     DeadLetter {
         dlq_id: format!("{}-{}", place.0, place.1),
         message: view(&dead.record, body),
-        response_status: dead.answer.as_ref().map(|answer| answer.status.into()),
+        // Official clients need one even of a destination that never answered.
+        response_status: Some(dead.answer.as_ref().map_or(0, |answer| answer.status.into())),
         response_header: headers,
         response_body: text,
         response_body_base64: encoded,

@@ -130,7 +130,7 @@ async fn dispatch_settings(call: Call) -> Result<Response, Refusal> {
         (Route::Keys, "GET") => keys(&call),
         (Route::Rotate, "POST") => rotate(call).await,
         (Route::Own(Own::Idle), "GET") => own::idle(call).await,
-        (Route::Own(Own::Advance), "POST") => own::advance(&call),
+        (Route::Own(Own::Advance), "POST") => own::advance(call).await,
         (Route::Unknown, _) => Err(Refusal::new(404, "no such endpoint")),
         _ => Err(Refusal::new(405, "method not allowed")),
     }

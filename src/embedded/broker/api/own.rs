@@ -18,10 +18,10 @@ pub async fn idle(call: Call) -> Result<Response, Refusal> {
 }
 
 /// Moves time on, `?by=1h` or as far as the next due thing.
-pub fn advance(call: &Call) -> Result<Response, Refusal> {
+pub async fn advance(call: Call) -> Result<Response, Refusal> {
     let by =
-        duration(call, "by")?.map(|seconds| Millis::try_from(seconds.saturating_mul(1_000)).unwrap_or(Millis::MAX));
-    let advanced = call.post.advance(by);
+        duration(&call, "by")?.map(|seconds| Millis::try_from(seconds.saturating_mul(1_000)).unwrap_or(Millis::MAX));
+    let advanced = call.post.advance(by).await;
     Ok(json(200, &serde_json::json!({ "advanced": advanced, "now": call.post.clock.now() })))
 }
 

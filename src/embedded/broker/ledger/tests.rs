@@ -2,6 +2,7 @@
 
 use super::super::instructions::Quota;
 use super::super::message::{Answer, Headers, New, Spec};
+use super::super::schedules::Schedule;
 use super::accept::{Accepted, accept};
 use super::*;
 use pages::{Page, dead_page, event_page, live};
@@ -98,4 +99,44 @@ fn an_attempt_on_a_withdrawn_message_changes_nothing() {
     assert_eq!(write(&db, |txn| settle(txn, &record, &body, &outcome, NOW, NOW)), Settled::Gone);
     let page = dead_page(&db.begin_read().unwrap(), "u", &Filter::default()).unwrap();
     assert_eq!(ids(&page), [""; 0]);
+}
+
+fn scheduled(db: &Database, next: Millis) {
+    let spec = Spec { destination: "http://a.example/".to_owned(), ..new("", NOW, None).spec };
+    let schedule = Schedule {
+        v: 1,
+        id: "s".to_owned(),
+        cron: "0 * * * *".to_owned(),
+        spec,
+        delay: 0,
+        created_at: NOW,
+        paused: false,
+        next: Some(next),
+        last: None,
+        states: std::collections::BTreeMap::new(),
+        error: None,
+    };
+    assert!(write(db, |txn| schedules::put(txn, &schedule, &Bytes::from_static(b"hi"), 1)));
+}
+
+fn fire(db: &Database, now: Millis) -> (usize, Option<Millis>) {
+    let fired = write(db, |txn| schedules::fire(txn, ("u", "s"), Quota::PAY_AS_YOU_GO, now, MINUTE));
+    (fired.records.len(), fired.due)
+}
+
+#[test]
+fn a_firing_is_made_once_and_one_missed_for_long_is_left_out() {
+    let db = database();
+    let hour = 60 * MINUTE;
+    scheduled(&db, NOW);
+    assert_eq!(fire(&db, NOW - 1), (0, Some(NOW)));
+    assert_eq!(fire(&db, NOW + 1), (1, Some(NOW + hour)));
+    // As by a process that ended before it knew.
+    assert_eq!(fire(&db, NOW + 1), (0, Some(NOW + hour)));
+    assert_eq!(fire(&db, NOW + 5 * hour + 2 * MINUTE), (0, Some(NOW + 6 * hour)));
+    assert_eq!(fire(&db, NOW + 6 * hour), (1, Some(NOW + 7 * hour)));
+    let txn = db.begin_read().unwrap();
+    let (schedule, _) = schedules::get(&txn, "u", "s").unwrap().unwrap();
+    assert_eq!((schedule.last, schedule.states.len()), (Some(NOW + 6 * hour), 1));
+    assert!(!write(&db, |txn| schedules::put(txn, &Schedule { id: "more".to_owned(), ..schedule }, &Bytes::new(), 1)));
 }

@@ -120,8 +120,8 @@ pub struct DeadLetter {
     pub dlq_id: String,
     #[serde(flatten)]
     pub message: Message,
-    /// None if the destination did not answer at all.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::number")]
+    /// None, written as 0, if the destination did not answer at all.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::non_zero")]
     pub response_status: Option<i64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::headers")]
     pub response_header: Headers,
