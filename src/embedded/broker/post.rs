@@ -12,6 +12,7 @@ use super::disk::{self, Disk};
 use super::faults::{Fate, Faults};
 use super::instructions::Quota;
 use super::ledger::accept::{Accepted, Offered};
+use super::ledger::schedules::Fired;
 use super::ledger::{self, Settled, pages};
 use super::limits::Meters;
 use super::message::{Millis, New, Record};
@@ -27,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 const NAP_MAX: Duration = Duration::from_mins(1);
 /// How long to leave a message alone when the log cannot be read or written.
 const LOG_TROUBLE: Millis = 5_000;
+/// So many schedules at most fire in one write.
+const FIRING_MAX: usize = 32;
 const PRUNE_EVERY: Millis = 10 * 60_000;
 
 pub struct Post {
@@ -132,8 +135,8 @@ impl Post {
                 let mut board = self.board();
                 (board.fire(now), board.take(now))
             };
-            for schedule in firing {
-                flights.spawn(self.clone().fire(schedule));
+            for schedules in firing.chunks(FIRING_MAX) {
+                flights.spawn(self.clone().fire(schedules.to_vec()));
             }
             for ticket in leaving {
                 let fate = self.faults.next();
@@ -143,7 +146,7 @@ impl Post {
                 }
             }
             while flights.try_join_next().is_some() {}
-            if self.leap && flights.is_empty() {
+            if self.leap {
                 self.leap();
             }
             let due = self.board().next_due();
@@ -167,22 +170,23 @@ impl Post {
         }
     }
 
-    async fn fire(self: Arc<Self>, (user, id): Name) {
+    async fn fire(self: Arc<Self>, schedules: Vec<Name>) {
         let _turn = self.settling.lock().await;
-        let (now, grace) = (self.clock.now(), self.clock.grace());
-        let (name, quota) = ((user.clone(), id.clone()), self.quota);
-        let write = self.disk.write(move |txn| ledger::schedules::fire(txn, (&user, &id), quota, now, grace));
-        let due = match write.await {
-            Ok(fired) => {
-                self.welcome(&fired.records);
-                fired.due
+        let (now, grace, quota, names) = (self.clock.now(), self.clock.grace(), self.quota, schedules.clone());
+        let write = self.disk.write(move |txn| {
+            let fire = |(user, id): &Name| ledger::schedules::fire(txn, (user, id), quota, now, grace);
+            names.iter().map(fire).collect::<Result<Vec<_>, _>>()
+        });
+        let fired = write.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "Schedules could not fire; they will be tried again");
+            schedules.iter().map(|_| Fired { records: Vec::new(), due: Some(now + LOG_TROUBLE) }).collect()
+        });
+        self.welcome(fired.iter().flat_map(|fired| &fired.records));
+        self.steer(|board| {
+            for (name, Fired { due, .. }) in schedules.into_iter().zip(fired) {
+                board.fired(name, due);
             }
-            Err(error) => {
-                tracing::error!(%error, schedule.id = %name.1, "A schedule could not fire; it will be tried again");
-                Some(now + LOG_TROUBLE)
-            }
-        };
-        self.steer(|board| board.fired(name, due));
+        });
     }
 
     fn postpone(&self, ticket: &Ticket, due: Millis) {

@@ -9,6 +9,7 @@ mod endpoints;
 mod failure;
 mod flow_control;
 mod groups;
+mod killed;
 mod lanes;
 mod pure;
 mod queues;

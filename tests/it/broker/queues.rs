@@ -160,7 +160,10 @@ async fn a_restart_keeps_the_order_and_the_settings() {
     broker.stop().await;
     let broker = broker::start(options(data).await).await.expect("starts again");
     call(&broker, Method::POST, "_broker/advance?by=2h", &[], "").await;
-    assert_eq!(call(&broker, Method::GET, "_broker/idle?timeout=0s", &[], "").await, (504, json!({"pending": 3})));
+    let sentinel = format!("v2/publish/{}", destination.at("sentinel"));
+    call(&broker, Method::POST, &sentinel, &[], "").await;
+    assert_eq!(destination.next().await.target, "/sentinel", "the queue is still paused");
+    assert_eq!(lag(&broker, "q").await, 3);
     call(&broker, Method::POST, "v2/queues/q/resume", &[], "").await;
     assert_eq!(bodies(&mut destination, 3).await, ["first", "second", "third"]);
 }

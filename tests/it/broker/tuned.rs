@@ -1,6 +1,8 @@
 //! What the broker does for tests: fast time, faults, hosts elsewhere, waiting, rate limits.
 
 use super::{Destination, call, http, options, root, status, until};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cliprelay::embedded::broker::faults::{Fate, Rates};
 use cliprelay::embedded::broker::{self, Broker, DEV_USERS, Data, Tuning, limits};
 use reqwest::Method;
@@ -34,8 +36,12 @@ async fn hours_of_retries_pass_in_no_time() {
         for retried in ["0", "1", "2", "3", "4", "5"] {
             let push = destination.next().await;
             assert_eq!((push.header("upstash-message-id"), push.header("upstash-retried")), (id.as_str(), retried));
-            // Signed by the wall's clock, or nobody could verify it.
             push.key(&target);
+            let payload = push.header("upstash-signature").split('.').nth(1).expect("a token");
+            let claims = URL_SAFE_NO_PAD.decode(payload).expect("base64");
+            let claims: serde_json::Value = serde_json::from_slice(&claims).expect("JSON");
+            let ahead = claims["iat"].as_i64().expect("a time") - jiff::Timestamp::now().as_second();
+            assert!(ahead <= 0, "signed by the wall's clock: its readers have no other");
         }
         let (_, log) =
             call(&broker, Method::GET, &format!("v2/logs?messageId={id}&order=earliestFirst"), &[], "").await;

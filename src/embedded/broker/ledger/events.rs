@@ -3,7 +3,7 @@
 use super::super::attempt::grouped;
 use super::super::message::{Answer, Millis, Outcome, Record};
 use super::{EVENTS, encode};
-use crate::services::qstash::wire::Event;
+use crate::services::qstash::wire::{Event, Headers};
 use redb::{Error, ReadableTable, WriteTransaction};
 
 pub const CREATED: &str = "CREATED";
@@ -17,6 +17,7 @@ pub const CANCELED: &str = "CANCELED";
 
 /// What a line keeps of an answer's body: there are many lines.
 const BODY_BYTES_MAX: usize = 1_024;
+const HEADER_BYTES_MAX: usize = 4_096;
 
 /// Adds a line.
 pub fn note(
@@ -39,12 +40,16 @@ pub fn note(
         flow_control_key: spec.flow.as_ref().map(|flow| flow.key.clone()),
         caller_ip: spec.caller_ip.clone(),
         method: Some(spec.method.clone()),
-        header: spec.redaction.show_headers(grouped(&spec.headers)),
+        header: few(spec.redaction.show_headers(grouped(&spec.headers))),
         timeout: spec.timeout_s.and_then(|seconds| i64::try_from(seconds.saturating_mul(1_000)).ok()),
         callback: spec.callback.as_ref().map(|to| to.url.clone()),
-        callback_headers: spec.callback.as_ref().map(|to| grouped(&to.headers)).unwrap_or_default(),
+        callback_headers: spec.callback.as_ref().map(|to| few(grouped(&to.headers))).unwrap_or_default(),
         failure_callback: spec.failure_callback.as_ref().map(|to| to.url.clone()),
-        failure_callback_headers: spec.failure_callback.as_ref().map(|to| grouped(&to.headers)).unwrap_or_default(),
+        failure_callback_headers: spec
+            .failure_callback
+            .as_ref()
+            .map(|to| few(grouped(&to.headers)))
+            .unwrap_or_default(),
         max_retries: Some(spec.retries.into()),
         retry_delay_expression: spec.retry_delay.clone(),
         label: spec.labels.first().cloned(),
@@ -58,6 +63,13 @@ pub fn note(
     Ok(())
 }
 
+/// Headers beyond a sensible size are left out of the log.
+fn few(headers: Headers) -> Headers {
+    let bytes: usize =
+        headers.iter().flat_map(|(name, values)| values.iter().map(|value| name.len() + value.len())).sum();
+    if bytes > HEADER_BYTES_MAX { Headers::new() } else { headers }
+}
+
 /// Adds a line that tells of an attempt's end.
 pub fn note_end(
     txn: &WriteTransaction,
@@ -69,7 +81,7 @@ pub fn note_end(
     note(txn, record, time, state, |event| match outcome {
         Outcome::Answered(Answer { status, headers, body }) => {
             event.response_status = Some((*status).into());
-            event.response_header = grouped(headers);
+            event.response_header = few(grouped(headers));
             event.response_body = Some(body.slice(..body.len().min(BODY_BYTES_MAX))).filter(|body| !body.is_empty());
         }
         Outcome::Failed(error) => event.error = Some(error.clone()),

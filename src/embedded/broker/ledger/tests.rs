@@ -140,3 +140,15 @@ fn a_firing_is_made_once_and_one_missed_for_long_is_left_out() {
     assert_eq!((schedule.last, schedule.states.len()), (Some(NOW + 6 * hour), 1));
     assert!(!write(&db, |txn| schedules::put(txn, &Schedule { id: "more".to_owned(), ..schedule }, &Bytes::new(), 1)));
 }
+
+#[test]
+fn a_message_of_the_first_version_is_still_read() {
+    let stored = r#"{"v":1,"id":"msg_1","spec":{"user":"u","destination":"http://a.example/","method":"POST","headers":[["x","1"]],
+        "timeout_s":40,"retries":3,"retry_delay":null,"callback":null,"failure_callback":{"url":"http://a.example/f","method":"POST",
+        "headers":[],"timeout_s":null,"retries":null,"retry_delay":null},"labels":["l"],"caller_ip":"127.0.0.1"},
+        "created_at":1,"not_before":2,"due":3,"retried":1}"#;
+    let db = database();
+    write(&db, |txn| txn.open_table(MESSAGES)?.insert("msg_1", stored.as_bytes()).map(drop).map_err(Error::from));
+    let (record, _) = live(&db.begin_read().unwrap(), "msg_1").unwrap().unwrap();
+    assert_eq!((record.due, record.spec.retries, record.spec.queue, record.spec.flow), (3, 3, None, None));
+}

@@ -69,11 +69,12 @@ impl Post {
         }
     }
 
-    /// As far as the next due thing, if messages wait for their time.
+    /// As far as the next due thing, if messages wait for their time and nothing else is going on.
     pub(super) fn leap(&self) {
-        let board = self.board();
-        if let (Some(due), true) = (board.next_due(), board.queue.next_due().is_some()) {
-            self.clock.advance(due - self.clock.now());
+        let (board, now) = (self.board(), self.clock.now());
+        let still = board.queue.flying() == 0 && !board.is_firing(now);
+        if let (Some(due), Some(_), true) = (board.next_due(), board.queue.next_due(), still) {
+            self.clock.advance(due - now);
         }
     }
 }

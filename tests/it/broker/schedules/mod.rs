@@ -221,3 +221,21 @@ async fn time_moved_on_fires_what_lies_between() {
     }
     assert!(destination.pushes.is_empty());
 }
+
+#[tokio::test]
+async fn many_schedules_of_one_minute_all_fire() {
+    let mut destination = Destination::start([]).await;
+    let broker = in_memory().await;
+    for n in 0..100 {
+        let id = n.to_string();
+        let headers = [("upstash-cron", "0 * * * *"), ("upstash-schedule-id", id.as_str())];
+        create(&broker, destination.at(&id).as_str(), &headers, "").await;
+    }
+    advance(&broker, "1h").await;
+    assert_eq!(call(&broker, Method::GET, "_broker/idle", &[], "").await.0, 200);
+    let mut fired = std::collections::BTreeSet::new();
+    for _ in 0..100 {
+        fired.insert(destination.next().await.target);
+    }
+    assert!(destination.pushes.is_empty() && fired.len() == 100, "{}", fired.len());
+}
