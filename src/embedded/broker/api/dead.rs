@@ -5,9 +5,9 @@ use super::super::filter::{Filter, place};
 use super::super::instructions::{Amendment, Refusal};
 use super::super::ledger::{self, pages};
 use super::super::message::{Dead, Millis};
-use super::listing::{text_or_base64, view};
+use super::listing::{More, text_or_base64, view};
 use super::{Call, json, read_json, trouble};
-use crate::services::qstash::wire::{DeadLetter, DeadLetters, Deleted, Published};
+use crate::services::qstash::wire::{DeadLetter, Deleted, Published};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -31,7 +31,7 @@ pub async fn list(call: Call) -> Result<Response, Refusal> {
                 break;
             }
         }
-        Ok(DeadLetters { messages, cursor })
+        Ok(Letters { messages, cursor })
     });
     Ok(json(200, &read.await.map_err(|error| trouble(&error))?))
 }
@@ -110,13 +110,28 @@ fn amendment(call: &Call) -> Result<Amendment, Refusal> {
     call.publishing("", &call.headers, Bytes::new()).amendment(call.post.quota, call.post.clock.now())
 }
 
-fn letter(place: (Millis, u64), dead: &Dead, body: &Bytes) -> DeadLetter {
+#[derive(Serialize)]
+struct Letters {
+    messages: Vec<Letter>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Letter {
+    #[serde(flatten)]
+    letter: DeadLetter,
+    #[serde(flatten)]
+    more: More,
+}
+
+fn letter(place: (Millis, u64), dead: &Dead, body: &Bytes) -> Letter {
     let (answer, headers) = match (&dead.answer, &dead.error) {
         (Some(answer), _) => (answer.body.clone(), grouped(&answer.headers)),
         (None, error) => (Bytes::from(error.clone().unwrap_or_default()), grouped(&[])),
     };
     let (text, encoded) = text_or_base64(&answer);
-    DeadLetter {
+    let letter = DeadLetter {
         dlq_id: format!("{}-{}", place.0, place.1),
         message: view(&dead.record, body),
         // Official clients need one even of a destination that never answered.
@@ -124,7 +139,8 @@ fn letter(place: (Millis, u64), dead: &Dead, body: &Bytes) -> DeadLetter {
         response_header: headers,
         response_body: text,
         response_body_base64: encoded,
-    }
+    };
+    Letter { letter, more: More::of(&dead.record.spec) }
 }
 
 fn missing(id: &str) -> Refusal {

@@ -4,14 +4,14 @@ use super::super::attempt::grouped;
 use super::super::filter::Filter;
 use super::super::instructions::Refusal;
 use super::super::ledger::{self, pages};
-use super::super::message::{CallbackSpec, Record};
+use super::super::message::{CallbackSpec, Record, Spec};
 use super::{Call, json, read_json, trouble};
-use crate::services::qstash::wire::{Cancelled, Message};
+use crate::services::qstash::wire::{Cancelled, Headers, Message};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a page of the log shows of bodies, in all.
 const BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -20,7 +20,7 @@ pub async fn message(call: Call, id: &str) -> Result<Response, Refusal> {
     let key = id.to_owned();
     let found = call.post.disk.read(move |txn| pages::live(txn, &key)).await.map_err(|error| trouble(&error))?;
     let (record, body) = found.filter(|(record, _)| record.spec.user == call.user).ok_or_else(|| missing(id))?;
-    Ok(json(200, &view(&record, &body)))
+    Ok(json(200, &Shown { message: view(&record, &body), more: More::of(&record.spec) }))
 }
 
 pub async fn cancel(call: Call, id: &str) -> Result<Response, Refusal> {
@@ -74,17 +74,67 @@ pub async fn log(call: Call, name: &str) -> Result<Response, Refusal> {
     Ok(json(200, &answer))
 }
 
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    message: Message,
+    #[serde(flatten)]
+    more: More,
+}
+
+/// What the API shows of a message beyond what our own client reads.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct More {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint_name: Option<String>,
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    callback_header: Headers,
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    failure_callback_header: Headers,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow_control_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallelism: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<u32>,
+    /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period: Option<u64>,
+}
+
+impl More {
+    pub fn of(spec: &Spec) -> Self {
+        let limits = spec.flow.as_ref().map(|flow| flow.limits).unwrap_or_default();
+        let told = |to: &Option<CallbackSpec>| to.as_ref().map(|to| grouped(&to.headers)).unwrap_or_default();
+        Self {
+            topic_name: spec.topic.clone(),
+            endpoint_name: spec.endpoint.clone(),
+            callback_header: told(&spec.callback),
+            failure_callback_header: told(&spec.failure_callback),
+            queue_name: spec.queue.clone(),
+            schedule_id: spec.schedule_id.clone(),
+            flow_control_key: spec.flow.as_ref().map(|flow| flow.key.clone()),
+            parallelism: limits.parallelism,
+            rate: limits.rate,
+            period: limits.period,
+        }
+    }
+}
+
 /// A message as the API shows it: text where the body is text.
 pub fn view(record: &Record, body: &Bytes) -> Message {
     let spec = &record.spec;
     let (text, encoded) = text_or_base64(&spec.redaction.show_body(body));
-    let limits = spec.flow.as_ref().map(|flow| flow.limits).unwrap_or_default();
-    let told = |to: &Option<CallbackSpec>| to.as_ref().map(|to| grouped(&to.headers)).unwrap_or_default();
     Message {
         message_id: record.id.clone(),
         url: spec.destination.clone(),
-        topic_name: spec.topic.clone(),
-        endpoint_name: spec.endpoint.clone(),
         method: Some(spec.method.clone()),
         header: spec.redaction.show_headers(grouped(&spec.headers)),
         body: text,
@@ -94,18 +144,10 @@ pub fn view(record: &Record, body: &Bytes) -> Message {
         not_before: Some(record.not_before),
         created_at: Some(record.created_at),
         callback: spec.callback.as_ref().map(|to| to.url.clone()),
-        callback_header: told(&spec.callback),
         failure_callback: spec.failure_callback.as_ref().map(|to| to.url.clone()),
-        failure_callback_header: told(&spec.failure_callback),
-        queue_name: spec.queue.clone(),
-        schedule_id: spec.schedule_id.clone(),
         label: spec.labels.first().cloned(),
         labels: spec.labels.clone(),
         caller_ip: spec.caller_ip.clone(),
-        flow_control_key: spec.flow.as_ref().map(|flow| flow.key.clone()),
-        parallelism: limits.parallelism.map(Into::into),
-        rate: limits.rate.map(Into::into),
-        period: limits.period.and_then(|seconds| i64::try_from(seconds).ok()),
     }
 }
 

@@ -57,10 +57,6 @@ pub struct Message {
     #[serde(default)]
     pub url: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub topic_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endpoint_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::headers")]
     pub header: Headers,
@@ -79,31 +75,14 @@ pub struct Message {
     pub created_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub callback: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::headers")]
-    pub callback_header: Headers,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_callback: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::headers")]
-    pub failure_callback_header: Headers,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub queue_name: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub schedule_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient::list")]
     pub labels: Vec<String>,
     #[serde(default, rename = "callerIP", skip_serializing_if = "Option::is_none")]
     pub caller_ip: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub flow_control_key: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::number")]
-    pub parallelism: Option<i64>,
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::number")]
-    pub rate: Option<i64>,
-    /// In seconds.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::number")]
-    pub period: Option<i64>,
 }
 
 impl Message {

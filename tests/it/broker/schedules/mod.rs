@@ -116,7 +116,8 @@ async fn a_failed_message_is_told_of_and_the_delay_counts_from_the_firing() {
     assert_eq!(id.1, "IN_PROGRESS");
     let waiting = client(&broker).message(&id.0).await.expect("answered").expect("it waits");
     assert_eq!(waiting.not_before.expect("a time") - waiting.created_at.expect("a time"), 600_000);
-    assert_eq!(waiting.schedule_id.as_deref(), Some("s"));
+    let (_, shown) = call(&broker, Method::GET, &format!("v2/messages/{}", id.0), &[], "").await;
+    assert_eq!(shown["scheduleId"], "s");
     advance(&broker, "10m").await;
     destination.next().await;
     until(|| async { (get(&broker, "s").await["lastScheduleStates"][&id.0] == "FAIL").then_some(()) }).await;
