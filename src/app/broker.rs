@@ -3,6 +3,7 @@
 use super::local::{RETRIES_MAX, bind};
 use crate::config::{Problem, Problems};
 use crate::embedded::broker::{self, Account, Broker, DEV_USERS, Data};
+pub use crate::embedded::broker::{Tuning, faults, limits, resolve};
 use anyhow::Result;
 use secrecy::ExposeSecret;
 use std::net::IpAddr;
@@ -17,6 +18,7 @@ pub struct Options {
     pub port: u16,
     /// `None`: in memory only.
     pub data: Option<PathBuf>,
+    pub tuning: Tuning,
 }
 
 /// Starts it with the account that the environment names, or with the published one.
@@ -28,7 +30,8 @@ pub async fn start(options: Options, get: &dyn Fn(&str) -> Option<String>) -> Re
     }
     let listener = bind(options.host, options.port, "--port").await?;
     let data = options.data.map_or(Data::Memory, Data::Dir);
-    Ok(broker::start(broker::Options { listener, data, account, max_retries: RETRIES_MAX }).await?)
+    Ok(broker::start(broker::Options { listener, data, account, max_retries: RETRIES_MAX, tuning: options.tuning })
+        .await?)
 }
 
 /// The environment that points a client at it. Only what is published is told: an own token is the caller's to know.

@@ -51,6 +51,7 @@ pub async fn start(options: &Options, get: &dyn Fn(&str) -> Option<String>) -> R
         data: Data::Dir(options.data.join("broker")),
         account: Account::Dev,
         max_retries: RETRIES_MAX,
+        tuning: broker::Tuning::default(),
     })
     .await?;
     let own = environment(&sandbox, &broker, listener.local_addr()?, get);

@@ -79,7 +79,8 @@ pub(super) async fn broker(broker: Broker) -> Result<(), End> {
     let logs = local::logs(&environment, "info");
     telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
     let data = (!broker.memory).then_some(broker.data);
-    let options = broker::Options { host: broker.host, port: broker.port, data };
+    let tuning = broker.tuning.tuning();
+    let options = broker::Options { host: broker.host, port: broker.port, data, tuning };
     let running = broker::start(options, &environment).await?;
     out!("# a QStash-compatible broker on http://{}; point a client at it:", running.address);
     for (name, value) in broker::environment(&running) {

@@ -15,6 +15,8 @@ mod end;
 #[cfg(feature = "local")]
 mod local;
 mod serve;
+#[cfg(feature = "local")]
+mod tuning;
 mod watch;
 
 use crate::config::environment;
@@ -113,6 +115,8 @@ struct Broker {
     /// Keep messages in memory only.
     #[arg(long)]
     memory: bool,
+    #[command(flatten)]
+    tuning: tuning::BrokerTuning,
 }
 
 #[derive(Args)]

@@ -60,10 +60,10 @@ fn telling(of: &Record, to: &CallbackSpec, payload: &wire::Callback, now: Millis
             timeout_s: to.timeout_s,
             retries: to.retries.unwrap_or(of.spec.retries),
             retry_delay: to.retry_delay.clone(),
-            callback: None,
-            failure_callback: None,
-            labels: Vec::new(),
             caller_ip: of.spec.caller_ip.clone(),
+            queue: of.spec.queue.clone(),
+            tells_of: of.spec.queue.is_some().then(|| of.id.clone()),
+            ..Spec::default()
         },
         // Plain maps, lists, text and numbers: this cannot fail.
         body: serde_json::to_vec(payload).unwrap_or_default().into(),
@@ -92,6 +92,9 @@ fn payload(record: &Record, body: &Bytes, outcome: &Outcome, dlq_id: Option<&str
         source_body: Some(body.clone()),
         not_before: Some(record.not_before),
         created_at: Some(record.created_at),
+        topic_name: record.spec.topic.clone(),
+        endpoint_name: record.spec.endpoint.clone(),
+        schedule_id: record.spec.schedule_id.clone(),
         caller_ip: record.spec.caller_ip.clone(),
         dlq_id: dlq_id.map(str::to_owned),
     }

@@ -2,12 +2,14 @@
 //! answer, and always ends by the message's own timeout.
 
 use super::message::{Answer, Headers, Millis, Outcome, Record};
+use super::resolve::Resolve;
 use crate::services::qstash::signature::{SigningKeys, sign};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Response};
 use std::time::Duration;
+use url::Url;
 
 /// What is kept of an answer; the rest is not read.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
@@ -20,17 +22,18 @@ const REGION: &str = "EU-CENTRAL-1";
 pub struct Courier {
     http: reqwest::Client,
     timeout_max: Duration,
+    resolve: Vec<Resolve>,
 }
 
 impl Courier {
-    pub fn new(timeout_max: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(timeout_max: Duration, resolve: Vec<Resolve>) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent("Upstash-QStash")
             .build()?;
-        Ok(Self { http, timeout_max })
+        Ok(Self { http, timeout_max, resolve })
     }
 
     /// `now` goes into the signature.
@@ -58,6 +61,8 @@ impl Courier {
             ("upstash-retried", record.retried.to_string()),
             ("upstash-region", REGION.to_owned()),
             ("upstash-caller-ip", record.spec.caller_ip.clone().unwrap_or_default()),
+            ("upstash-topic-name", record.spec.topic.clone().unwrap_or_default()),
+            ("upstash-schedule-id", record.spec.schedule_id.clone().unwrap_or_default()),
             ("upstash-signature", token),
         ];
         for (name, value) in own {
@@ -66,9 +71,22 @@ impl Courier {
             }
         }
         headers.remove("user-agent");
-        let request = self.http.request(method, record.spec.destination.as_str()).headers(headers);
+        let elsewhere = self.elsewhere(&record.spec.destination);
+        let request = match elsewhere {
+            None => self.http.request(method, record.spec.destination.as_str()).headers(headers),
+            Some((address, host)) => {
+                self.http.request(method, address).headers(headers).header(reqwest::header::HOST, host)
+            }
+        };
         let request = if body.is_empty() { request } else { request.body(body.clone()) };
         answer(request.send().await?).await
+    }
+}
+
+impl Courier {
+    fn elsewhere(&self, destination: &str) -> Option<(Url, String)> {
+        let destination = Url::parse(destination).ok()?;
+        self.resolve.iter().find_map(|resolve| resolve.apply(&destination))
     }
 }
 

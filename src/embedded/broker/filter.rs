@@ -2,6 +2,7 @@
 //! its values; dates are unix milliseconds.
 
 use super::instructions::Refusal;
+use super::ledger::events::{ACTIVE, CANCELED, ERROR, RETRY};
 use super::message::{Headers, Millis, Record};
 
 /// The largest page.
@@ -13,6 +14,10 @@ pub struct Traits<'a> {
     pub message_id: &'a str,
     pub dlq_id: Option<&'a str>,
     pub url: &'a str,
+    pub topic: Option<&'a str>,
+    pub schedule: Option<&'a str>,
+    pub queue: Option<&'a str>,
+    pub flow: Option<&'a str>,
     pub labels: &'a [String],
     pub caller_ip: Option<&'a str>,
     pub state: Option<&'a str>,
@@ -25,6 +30,10 @@ impl<'a> Traits<'a> {
         Self {
             message_id: &record.id,
             url: &record.spec.destination,
+            topic: record.spec.topic.as_deref(),
+            schedule: record.spec.schedule_id.as_deref(),
+            queue: record.spec.queue.as_deref(),
+            flow: record.spec.flow.as_ref().map(|flow| flow.key.as_str()),
             labels: &record.spec.labels,
             caller_ip: record.spec.caller_ip.as_deref(),
             time: record.created_at,
@@ -42,8 +51,12 @@ enum Field {
     CallerIp,
     State,
     Status,
-    /// Of objects this broker does not have yet (groups, schedules, queues, flow control): matches nothing.
-    Absent,
+    Topic,
+    Schedule,
+    Queue,
+    Flow,
+    Host,
+    Path,
 }
 
 /// A filter and the page wanted of what it lets through.
@@ -60,6 +73,15 @@ pub struct Filter {
 
 impl Filter {
     pub fn read(query: &Headers) -> Result<Self, Refusal> {
+        Self::read_for(query, false)
+    }
+
+    /// Live messages may be chosen by the host and the path of their destination, too.
+    pub fn read_live(query: &Headers) -> Result<Self, Refusal> {
+        Self::read_for(query, true)
+    }
+
+    fn read_for(query: &Headers, of_live: bool) -> Result<Self, Refusal> {
         let mut filter = Self::default();
         for (name, value) in query {
             let field = match name.as_str() {
@@ -70,7 +92,12 @@ impl Filter {
                 "callerIp" | "callerIP" => Field::CallerIp,
                 "state" => Field::State,
                 "responseStatus" => Field::Status,
-                "topicName" | "scheduleId" | "queueName" | "flowControlKey" => Field::Absent,
+                "topicName" => Field::Topic,
+                "scheduleId" => Field::Schedule,
+                "queueName" => Field::Queue,
+                "flowControlKey" => Field::Flow,
+                "host" if of_live => Field::Host,
+                "path" if of_live => Field::Path,
                 _ => {
                     filter.read_page(name, value)?;
                     continue;
@@ -133,13 +160,31 @@ impl Field {
             Self::Url => traits.url == value,
             Self::Label => traits.labels.iter().any(|label| label == value),
             Self::CallerIp => traits.caller_ip == Some(value),
-            Self::State => traits.state.is_some_and(|state| {
-                state == value || (value == "IN_PROGRESS" && matches!(state, "ACTIVE" | "RETRY" | "ERROR"))
+            Self::State => traits.state.is_some_and(|state| match value {
+                "IN_PROGRESS" => matches!(state, ACTIVE | RETRY | ERROR),
+                // The service's own pages spell it both ways.
+                "CANCELLED" => state == CANCELED,
+                value => state == value,
             }),
             Self::Status => traits.status.is_some_and(|status| status.to_string() == value),
-            Self::Absent => false,
+            Self::Topic => traits.topic == Some(value),
+            Self::Schedule => traits.schedule == Some(value),
+            Self::Queue => traits.queue == Some(value),
+            Self::Flow => traits.flow == Some(value),
+            Self::Host => {
+                parsed(traits.url).is_some_and(|url| url.host_str() == Some(value) || authority(&url) == value)
+            }
+            Self::Path => parsed(traits.url).is_some_and(|url| url.path() == value),
         }
     }
+}
+
+fn parsed(url: &str) -> Option<url::Url> {
+    url.parse().ok()
+}
+
+fn authority(url: &url::Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(0))
 }
 
 /// Reads `<time>-<number>`, the form of cursors and of dead letters' ids.

@@ -1,9 +1,14 @@
 //! Reads a publish: the destination, the `Upstash-*` headers and the body become a message, or a refusal in the service's
 //! own words. Pure: the time is given.
 
+mod amend;
+
+pub use amend::Amendment;
+
 use super::duration::whole_seconds;
 use super::expression::Expression;
-use super::message::{CallbackSpec, Headers, Millis, New, Spec, new_id};
+use super::message::{CallbackSpec, Flow, FlowLimits, Headers, Millis, New, Redaction, Spec, new_id};
+use super::target::is_name;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -15,12 +20,25 @@ pub struct Quota {
     pub delay_s: u64,
     pub body_bytes: usize,
     pub timeout_s: u64,
+    pub schedules: u64,
+    pub queues: u64,
+    pub groups: u64,
+    /// Of one group.
+    pub endpoints: usize,
 }
 
 impl Quota {
     /// As the service's pay-as-you-go plan.
-    pub const PAY_AS_YOU_GO: Self =
-        Self { retries: 5, delay_s: 365 * 86_400, body_bytes: 10 * 1024 * 1024, timeout_s: 7_200 };
+    pub const PAY_AS_YOU_GO: Self = Self {
+        retries: 5,
+        delay_s: 365 * 86_400,
+        body_bytes: 10 * 1024 * 1024,
+        timeout_s: 7_200,
+        schedules: 1_000,
+        queues: 100,
+        groups: 100,
+        endpoints: 100,
+    };
 }
 
 /// Why a request is not accepted: an HTTP status and the text of its `error`.
@@ -36,11 +54,11 @@ impl Refusal {
         Self { status, text: text.into() }
     }
 
-    fn bad(text: impl Into<String>) -> Self {
+    pub fn bad(text: impl Into<String>) -> Self {
         Self::new(400, text)
     }
 
-    fn quota(name: &str) -> Self {
+    pub fn quota(name: &str) -> Self {
         Self::new(412, format!("quota {name} exceeded"))
     }
 }
@@ -74,7 +92,7 @@ const OWN: [&str; 13] = [
 
 impl Publishing<'_> {
     pub fn read(self, quota: Quota, now: Millis) -> Result<New, Refusal> {
-        web_address(self.destination)?;
+        let topic = topic(self.destination)?;
         if self.body.len() > quota.body_bytes {
             return Err(Refusal::quota("maxMessageSize"));
         }
@@ -95,11 +113,15 @@ impl Publishing<'_> {
             failure_callback,
             labels: self.labels(),
             caller_ip: self.caller_ip.clone(),
+            topic,
+            flow: self.flow()?,
+            redaction: self.redaction()?,
+            ..Spec::default()
         };
         Ok(New { id: new_id("msg_"), spec, body: self.body, created_at: now, not_before, deduplication })
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         let value = self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.trim())?;
         (!value.is_empty()).then_some(value)
     }
@@ -113,13 +135,51 @@ impl Publishing<'_> {
         let at = if let Some(text) = self.get("upstash-not-before") {
             let seconds: i64 = text.parse().map_err(|_| Refusal::bad("invalid Upstash-Not-Before: unix seconds"))?;
             seconds.saturating_mul(1_000).max(now)
-        } else if let Some(text) = self.get("upstash-delay") {
-            let seconds = whole_seconds(text).ok_or_else(|| Refusal::bad("invalid Upstash-Delay: a duration"))?;
-            now.saturating_add_unsigned(seconds.saturating_mul(1_000))
         } else {
-            now
+            now.saturating_add(self.delay(quota)?)
         };
         if at > latest { Err(Refusal::quota("maxDelay")) } else { Ok(at) }
+    }
+
+    /// `Upstash-Delay` in milliseconds.
+    pub fn delay(&self, quota: Quota) -> Result<Millis, Refusal> {
+        let Some(text) = self.get("upstash-delay") else { return Ok(0) };
+        let seconds = whole_seconds(text).ok_or_else(|| Refusal::bad("invalid Upstash-Delay: a duration"))?;
+        if seconds > quota.delay_s {
+            return Err(Refusal::quota("maxDelay"));
+        }
+        Ok(Millis::try_from(seconds.saturating_mul(1_000)).unwrap_or(Millis::MAX))
+    }
+
+    fn flow(&self) -> Result<Option<Flow>, Refusal> {
+        let value = self.get("upstash-flow-control-value");
+        match (self.get("upstash-flow-control-key"), value) {
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(Refusal::bad("Upstash-Flow-Control-Value needs an Upstash-Flow-Control-Key")),
+            (Some(key), value) => {
+                let limits = value.map(FlowLimits::read).transpose()?.unwrap_or_default();
+                Ok(Some(Flow { key: key.to_owned(), limits, revision: 0 }))
+            }
+        }
+    }
+
+    /// A comma list of `body`, `header` and `header[Name]`.
+    fn redaction(&self) -> Result<Redaction, Refusal> {
+        let mut redaction = Redaction::default();
+        let text = self.get("upstash-redact-fields").unwrap_or_default();
+        for field in text.split(',').map(str::trim).filter(|field| !field.is_empty()) {
+            let name = field.strip_prefix("headers").or_else(|| field.strip_prefix("header"));
+            match (field, name) {
+                ("body", _) => redaction.body = true,
+                (_, Some("")) => redaction.header = true,
+                _ => {
+                    let name = name.and_then(|name| name.strip_prefix('[')?.strip_suffix(']'));
+                    let bad = || Refusal::bad(format!("invalid Upstash-Redact-Fields: {field}"));
+                    redaction.headers.push(name.filter(|name| !name.is_empty()).ok_or_else(bad)?.to_ascii_lowercase());
+                }
+            }
+        }
+        Ok(redaction)
     }
 
     fn method(&self, name: &str) -> Result<String, Refusal> {
@@ -213,8 +273,16 @@ impl Publishing<'_> {
     }
 }
 
+/// The group's name if the destination is no address; what is neither is told as the service does.
+fn topic(destination: &str) -> Result<Option<String>, Refusal> {
+    if is_name(destination) {
+        return Ok(Some(destination.to_owned()));
+    }
+    web_address(destination).map(|()| None)
+}
+
 /// Loopback is welcome here, unlike at the service: developing is what this is for. A host is not looked up either.
-fn web_address(destination: &str) -> Result<(), Refusal> {
+pub fn web_address(destination: &str) -> Result<(), Refusal> {
     if !destination.starts_with("http://") && !destination.starts_with("https://") {
         let text = "invalid destination url: endpoint has invalid scheme, add http:// or https://";
         return Err(Refusal::bad(text));

@@ -12,7 +12,7 @@ pub type Headers = Vec<(String, String)>;
 pub const VERSION: u8 = 1;
 
 /// Everything the publisher decided, never changed afterwards.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     pub user: String,
     /// As published, byte for byte: it is what the signature names.
@@ -27,6 +27,60 @@ pub struct Spec {
     pub failure_callback: Option<CallbackSpec>,
     pub labels: Vec<String>,
     pub caller_ip: Option<String>,
+    /// The URL group it was published to; `destination` is then one of its endpoints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue: Option<String>,
+    /// A callback of this message of a queue, which is not done with before its callbacks are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tells_of: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<Flow>,
+    #[serde(default, skip_serializing_if = "Redaction::is_none")]
+    pub redaction: Redaction,
+}
+
+/// A key shared by messages that are held to limits together, and the limits this message brings.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    pub key: String,
+    #[serde(flatten)]
+    pub limits: FlowLimits,
+    /// Of the key's limits, which are those of the newest message: it tells which that is.
+    #[serde(skip)]
+    pub revision: u64,
+}
+
+/// None is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FlowLimits {
+    /// Calls that await an answer at one time.
+    pub parallelism: Option<u32>,
+    /// Calls that begin within one period.
+    pub rate: Option<u32>,
+    /// In seconds.
+    pub period: Option<u64>,
+}
+
+/// What the API does not show of a message. Deliveries carry it all the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redaction {
+    pub body: bool,
+    /// Every header.
+    pub header: bool,
+    /// These headers, in lower case.
+    pub headers: Vec<String>,
+}
+
+impl Redaction {
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// How the message that tells of an attempt is to be delivered.

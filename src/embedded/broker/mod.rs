@@ -1,34 +1,51 @@
 //! A QStash that runs here: the same API, durable in one file, signing as the cloud does, so that the same client and the
 //! same verifier work against it unchanged. It knows nothing of jobs. Read in this order: `target` and `instructions` (what
-//! is asked), `message` (what is kept), `queue` and `attempt` (pure: what is due, what an attempt's end means), `ledger` and
-//! `disk` (how it is kept), `deliver` and `post` (how it is carried), `api` (how it is spoken to).
+//! is asked), `message`, `schedules` and `groups` (what is kept), `board`, `lanes`, `queue` and `gates` (pure: what leaves
+//! when), `attempt` (pure: what an attempt's end means), `ledger` and `disk` (how it is kept), `deliver` and `post` (how it
+//! is carried), `api` (how it is spoken to). `clock`, `faults`, `resolve` and `limits` are for tests.
 
 pub mod account;
 mod api;
 pub mod attempt;
 pub mod backoff;
+pub mod board;
+mod clock;
 mod deliver;
 mod disk;
 pub mod duration;
 pub mod expression;
+pub mod faults;
 pub mod filter;
+pub mod gates;
+pub mod groups;
 pub mod instructions;
+pub mod lanes;
 mod ledger;
+pub mod limits;
 pub mod message;
 mod post;
 pub mod queue;
+mod redact;
+pub mod resolve;
+pub mod schedules;
 pub mod target;
+pub mod ticket;
 
 pub use account::{Account, DEV_USERS, DevUser};
 
 use crate::services::qstash::signature::SigningKeys;
 use account::Users;
+use board::Board;
+use clock::Clock;
 use deliver::Courier;
 use disk::{Closed, Disk};
+use faults::Faults;
 use instructions::Quota;
 use ledger::pages;
-use post::Post;
-use queue::{Limits, Queue};
+use limits::Meters;
+use post::{Office, Post};
+use queue::Limits;
+use resolve::Resolve;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
@@ -57,6 +74,21 @@ pub struct Options {
     pub account: Account,
     /// More retries than this are refused; the vendor's dev server allows 5.
     pub max_retries: u32,
+    pub tuning: Tuning,
+}
+
+/// What a broker for tests does differently.
+#[derive(Debug, Clone, Default)]
+pub struct Tuning {
+    /// How many times faster than the wall's its clock runs; 0 and 1 are the wall's.
+    pub speed: u32,
+    /// Time jumps to the next due thing whenever messages wait and none is on its way.
+    pub leap: bool,
+    /// The seed that faults follow from, and how many there are.
+    pub faults: Option<(u64, faults::Rates)>,
+    /// Hosts whose traffic goes elsewhere.
+    pub resolve: Vec<Resolve>,
+    pub limits: limits::Rates,
 }
 
 /// Why the broker did not start.
@@ -102,10 +134,21 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
         .into_iter()
         .map(|(user, current, next)| (user, SigningKeys { current: current.into(), next: next.into() }));
     let users = Users::new(options.account, rotated.collect());
+    let seen = disk.read(ledger::events::newest).await.map_err(|error| Error::Log(error.to_string()))?;
     let quota = Quota { retries: options.max_retries, ..Quota::PAY_AS_YOU_GO };
-    let courier = Courier::new(Duration::from_secs(quota.timeout_s)).map_err(Error::Client)?;
-    let post = Post::open(disk, users, quota, courier, Queue::new(IN_FLIGHT)).await;
-    let post = Arc::new(post.map_err(|error| Error::Log(error.to_string()))?);
+    let tuning = options.tuning;
+    let office = Office {
+        disk,
+        users,
+        quota,
+        clock: Clock::new(tuning.speed, seen),
+        meters: Meters::new(tuning.limits),
+        courier: Courier::new(Duration::from_secs(quota.timeout_s), tuning.resolve).map_err(Error::Client)?,
+        faults: Faults::new(tuning.faults),
+        leap: tuning.leap,
+        board: Board::new(IN_FLIGHT),
+    };
+    let post = Arc::new(Post::open(office).await.map_err(|error| Error::Log(error.to_string()))?);
     let stop = CancellationToken::new();
     let known = Arc::downgrade(&post);
     let tasks =

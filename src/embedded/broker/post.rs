@@ -2,15 +2,24 @@
 //! until something is due or comes in. A message taken in is on disk before anybody hears of it; one on its way stays on
 //! disk until its attempt's end is there too, so that a process killed at any moment only repeats attempts.
 
+mod waiting;
+
 use super::account::Users;
+use super::board::Board;
+use super::clock::{Clock, wall};
 use super::deliver::Courier;
 use super::disk::{self, Disk};
+use super::faults::{Fate, Faults};
 use super::instructions::Quota;
-use super::ledger::{self, Accepted, Settled, pages};
-use super::message::{Millis, New, Record, host};
-use super::queue::{Departure, Queue};
+use super::ledger::accept::{Accepted, Offered};
+use super::ledger::schedules::Fired;
+use super::ledger::{self, Settled, pages};
+use super::limits::Meters;
+use super::message::{Millis, New, Record};
+use super::schedules::timetable::Name;
+use super::ticket::{Ticket, scoped};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,157 +28,235 @@ use tokio_util::sync::CancellationToken;
 const NAP_MAX: Duration = Duration::from_mins(1);
 /// How long to leave a message alone when the log cannot be read or written.
 const LOG_TROUBLE: Millis = 5_000;
+/// So many schedules at most fire in one write.
+const FIRING_MAX: usize = 32;
 const PRUNE_EVERY: Millis = 10 * 60_000;
 
 pub struct Post {
     pub disk: Disk,
     pub users: Users,
     pub quota: Quota,
+    pub clock: Clock,
+    pub meters: Meters,
     /// One rotation at a time, so that disk and memory agree on the last.
     pub rotating: tokio::sync::Mutex<()>,
+    /// One change of settings at a time (schedules, queues, gates), for the same reason.
+    pub settling: tokio::sync::Mutex<()>,
     courier: Courier,
-    queue: Mutex<Queue>,
+    faults: Faults,
+    /// Time jumps to the next due thing whenever messages wait and none is on its way.
+    leap: bool,
+    board: Mutex<Board>,
     wake: Notify,
+    /// Told whenever there may be nothing pending.
+    calm: Notify,
+}
+
+/// What the post office works with.
+pub struct Office {
+    pub disk: Disk,
+    pub users: Users,
+    pub quota: Quota,
+    pub clock: Clock,
+    pub meters: Meters,
+    pub courier: Courier,
+    pub faults: Faults,
+    pub leap: bool,
+    pub board: Board,
+}
+
+/// What became of a message that left.
+enum Landing {
+    /// It will not come back.
+    Over,
+    /// It is on the board again, or waits for another start.
+    Again,
 }
 
 impl Post {
-    /// Takes up every message that was accepted and not finished before.
-    pub async fn open(
-        disk: Disk,
-        users: Users,
-        quota: Quota,
-        courier: Courier,
-        queue: Queue,
-    ) -> Result<Self, disk::Error> {
-        let waiting = disk
-            .read(|txn| {
-                let mut waiting = Vec::new();
-                pages::each_live(txn, |record| {
-                    waiting.push((record.id.clone(), host(&record.spec.destination), record.due));
-                })?;
-                Ok(waiting)
-            })
-            .await?;
-        let rotating = tokio::sync::Mutex::new(());
-        let post = Self { disk, users, quota, rotating, courier, queue: Mutex::new(queue), wake: Notify::new() };
-        for (id, host, due) in waiting {
-            post.queue().add(&id, &host, due);
-        }
+    /// Takes up every message that was accepted and not finished before, and all settings.
+    pub async fn open(office: Office) -> Result<Self, disk::Error> {
+        let Office { disk, users, quota, clock, meters, courier, faults, leap, board } = office;
+        let left = disk.read(ledger::left::read).await?;
+        let (rotating, settling) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
+        let (board, wake, calm) = (Mutex::new(board), Notify::new(), Notify::new());
+        let post =
+            Self { disk, users, quota, clock, meters, rotating, settling, courier, faults, leap, board, wake, calm };
+        left.put_on(&mut post.board());
         Ok(post)
     }
 
-    /// Accepts messages, all or none. They are on disk when this returns.
-    pub async fn accept(&self, offered: Vec<New>) -> Result<Vec<Accepted>, disk::Error> {
-        let accepted = self.disk.write(move |txn| ledger::accept(txn, offered, now())).await?;
-        let new = accepted.iter().filter_map(|accepted| match accepted {
-            Accepted::New(record) => Some(record.as_ref()),
-            Accepted::Duplicate(_) => None,
-        });
-        self.schedule(new);
+    /// Accepts messages, each by itself. They are on disk when this returns.
+    pub async fn accept(&self, offered: Vec<New>) -> Result<Vec<Offered>, disk::Error> {
+        let (now, quota) = (self.clock.now(), self.quota);
+        let accepted = self.disk.write(move |txn| ledger::accept::accept(txn, offered, quota, now)).await?;
+        self.welcome(accepted.iter().flatten().flatten().filter_map(Accepted::record));
         Ok(accepted)
     }
 
-    /// Puts records that are on disk into the queue.
-    pub fn schedule<'a>(&self, records: impl IntoIterator<Item = &'a Record>) {
-        let mut queue = self.queue();
+    /// Puts new messages, on disk already, on the board. Each brings the limits of its flow-control key.
+    pub fn welcome<'a>(&self, records: impl IntoIterator<Item = &'a Record>) {
+        let mut board = self.board();
         for record in records {
-            queue.add(&record.id, &host(&record.spec.destination), record.due);
+            let ticket = Ticket::of(record);
+            if let (Some(key), Some(flow)) = (&ticket.flow, &record.spec.flow) {
+                board.queue.set_gate(key, flow.limits, None, flow.revision);
+            }
+            board.add(ticket);
         }
-        drop(queue);
+        drop(board);
         self.wake.notify_one();
     }
 
-    /// Takes withdrawn messages out of the queue; an attempt under way ends on its own and then finds nothing to settle.
+    /// Takes withdrawn messages off the board; an attempt under way ends on its own and then finds nothing to settle.
     pub fn forget(&self, ids: &[String]) {
-        let mut queue = self.queue();
-        for id in ids {
-            queue.remove(id);
-        }
+        self.steer(|board| ids.iter().for_each(|id| board.remove(id)));
+    }
+
+    /// Changes or asks the board, and looks again at what may leave.
+    pub fn steer<T>(&self, change: impl FnOnce(&mut Board) -> T) -> T {
+        let changed = change(&mut self.board());
+        self.wake.notify_one();
+        self.calm.notify_waiters();
+        changed
     }
 
     /// Carries messages until told to stop. Attempts under way are then dropped, to be made anew at the next start.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut flights = JoinSet::new();
-        let mut pruned_at = 0;
+        let mut pruned_at = Millis::MIN;
         loop {
-            let at = now();
-            if at - pruned_at >= PRUNE_EVERY {
-                pruned_at = at;
-                if let Err(error) = self.disk.write(move |txn| ledger::retention::prune(txn, at)).await {
-                    tracing::warn!(%error, "Old messages could not be pruned");
+            let now = self.clock.now();
+            if now.saturating_sub(pruned_at) >= PRUNE_EVERY {
+                pruned_at = now;
+                self.prune(now).await;
+            }
+            let (firing, leaving) = {
+                let mut board = self.board();
+                (board.fire(now), board.take(now))
+            };
+            for schedules in firing.chunks(FIRING_MAX) {
+                flights.spawn(self.clone().fire(schedules.to_vec()));
+            }
+            for ticket in leaving {
+                let fate = self.faults.next();
+                match fate.hold {
+                    Some(delay) => self.postpone(&ticket, now + delay),
+                    None => drop(flights.spawn(self.clone().carry(ticket, fate))),
                 }
             }
-            let departures = self.queue().take(at);
-            for departure in departures {
-                flights.spawn(self.clone().carry(departure));
-            }
             while flights.try_join_next().is_some() {}
-            let due = self.queue().next_due();
+            if self.leap {
+                self.leap();
+            }
+            let due = self.board().next_due();
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.wake.notified() => {}
-                () = nap(due) => {}
+                () = self.nap(due) => {}
             }
         }
         flights.shutdown().await;
     }
 
-    async fn carry(self: Arc<Self>, departure: Departure) {
-        let flight = Flight { post: &self, host: departure.host.clone() };
-        if let Err(error) = self.attempt(&departure.id).await {
-            tracing::error!(%error, message.id = %departure.id, "An attempt could not be recorded; it will be repeated");
-            self.queue().add(&departure.id, &departure.host, now() + LOG_TROUBLE);
+    async fn prune(&self, now: Millis) {
+        match self.disk.write(move |txn| ledger::retention::prune(txn, now)).await {
+            Ok(idle) => self.steer(|board| {
+                for (user, key) in &idle {
+                    board.queue.forget_gate(&scoped(user, key));
+                }
+            }),
+            Err(error) => tracing::warn!(%error, "Old messages could not be pruned"),
+        }
+    }
+
+    async fn fire(self: Arc<Self>, schedules: Vec<Name>) {
+        let _turn = self.settling.lock().await;
+        let (now, grace, quota, names) = (self.clock.now(), self.clock.grace(), self.quota, schedules.clone());
+        let write = self.disk.write(move |txn| {
+            let fire = |(user, id): &Name| ledger::schedules::fire(txn, (user, id), quota, now, grace);
+            names.iter().map(fire).collect::<Result<Vec<_>, _>>()
+        });
+        let fired = write.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "Schedules could not fire; they will be tried again");
+            schedules.iter().map(|_| Fired { records: Vec::new(), due: Some(now + LOG_TROUBLE) }).collect()
+        });
+        self.welcome(fired.iter().flat_map(|fired| &fired.records));
+        self.steer(|board| {
+            for (name, Fired { due, .. }) in schedules.into_iter().zip(fired) {
+                board.fired(name, due);
+            }
+        });
+    }
+
+    fn postpone(&self, ticket: &Ticket, due: Millis) {
+        self.steer(|board| {
+            board.landed(ticket);
+            board.queue.add(Ticket { due, ..ticket.clone() });
+        });
+    }
+
+    async fn carry(self: Arc<Self>, ticket: Ticket, fate: Fate) {
+        let flight = Flight { post: &self, ticket: &ticket };
+        match self.attempt(&ticket.id, fate).await {
+            Ok(Landing::Over) => self.board().over(&ticket),
+            Ok(Landing::Again) => {}
+            Err(error) => {
+                let id = &ticket.id;
+                tracing::error!(%error, message.id = %id, "An attempt could not be recorded; it will be repeated");
+                self.board().queue.add(Ticket { due: self.clock.now() + LOG_TROUBLE, ..ticket.clone() });
+            }
         }
         drop(flight);
     }
 
-    async fn attempt(&self, id: &str) -> Result<(), disk::Error> {
+    async fn attempt(&self, id: &str, fate: Fate) -> Result<Landing, disk::Error> {
         let key = id.to_owned();
-        let Some((record, body)) = self.disk.read(move |txn| pages::live(txn, &key)).await? else { return Ok(()) };
+        let Some((record, body)) = self.disk.read(move |txn| pages::live(txn, &key)).await? else {
+            return Ok(Landing::Over);
+        };
         let Some(keys) = self.users.keys(&record.spec.user) else {
             tracing::warn!(user = record.spec.user, "A message of a user without keys waits for a start that has them");
-            return Ok(());
+            return Ok(Landing::Again);
         };
-        let started = now();
-        let outcome = self.courier.push(&record, &body, &keys, started).await;
-        let settle = move |txn: &_| ledger::settle(txn, &record, &body, &outcome, started, now());
-        if let Settled::Follow(records) = self.disk.write(settle).await? {
-            self.schedule(&records);
+        let started = self.clock.now();
+        let outcome = self.courier.push(&record, &body, &keys, wall()).await;
+        if fate.repeat {
+            // As after a crash of the service: the destination sees one attempt twice.
+            let _repeated = self.courier.push(&record, &body, &keys, wall()).await;
         }
-        Ok(())
+        let outcome = fate.outcome(outcome);
+        let (id, now) = (record.id.clone(), self.clock.now());
+        let settle = move |txn: &_| ledger::settle(txn, &record, &body, &outcome, started, now);
+        let Settled::Follow(records) = self.disk.write(settle).await? else { return Ok(Landing::Over) };
+        let mut board = self.board();
+        for record in &records {
+            board.add(Ticket::of(record));
+        }
+        Ok(if records.iter().any(|record| record.id == id) { Landing::Again } else { Landing::Over })
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Without anything due, sleeps for ever: a message that comes in wakes it.
+    async fn nap(&self, due: Option<Millis>) {
+        match due {
+            Some(due) => tokio::time::sleep(self.clock.until(due).min(NAP_MAX)).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A place among the deliveries in flight, given back whatever happens.
 struct Flight<'a> {
     post: &'a Post,
-    host: Arc<str>,
+    ticket: &'a Ticket,
 }
 
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
-        self.post.queue().landed(&self.host);
-        self.post.wake.notify_one();
+        self.post.steer(|board| board.landed(self.ticket));
     }
-}
-
-/// Without anything due, sleeps for ever: a message that comes in wakes it.
-async fn nap(due: Option<Millis>) {
-    match due {
-        Some(due) => {
-            let millis = u64::try_from(due - now()).unwrap_or(0);
-            tokio::time::sleep(Duration::from_millis(millis).min(NAP_MAX)).await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// The broker's clock.
-pub fn now() -> Millis {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Millis::try_from(elapsed.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -1,6 +1,6 @@
 //! The raw request target, taken apart. A destination stands unencoded in the path, so a router that collapses `//` or
 //! decodes would break it; everything here works on the text as it came. Query parameters named `upstash-*` are headers in
-//! another place, `qstash_token` is the token, and the rest of a publish's query belongs to the destination.
+//! another place, `qstash_token` is the token, and the rest of the query belongs to the destination where there is one.
 
 use super::message::Headers;
 
@@ -10,19 +10,63 @@ pub enum Route {
     Publish {
         destination: String,
     },
+    Enqueue {
+        queue: String,
+        destination: String,
+    },
     Batch,
     Messages,
     Message(String),
     DeadLetters,
     DeadLetter(String),
     Revive(String),
+    ReviveMany,
+    Schedules,
+    /// A schedule's id; to a POST, the destination of a new one.
+    Schedule(String),
+    PauseSchedule {
+        id: String,
+        pause: bool,
+    },
+    Groups,
+    Group(String),
+    Endpoints(String),
+    Queues,
+    Queue(String),
+    PauseQueue {
+        name: String,
+        pause: bool,
+    },
+    FlowControls,
+    FlowControl(String),
+    /// `pause`, `resume`, `pin`, `unpin` or a reset of one key.
+    SteerFlow {
+        key: String,
+        how: Steer,
+    },
+    GlobalParallelism,
     Keys,
     Rotate,
     /// The log; the name of its list in the answer.
     Log(&'static str),
-    /// An endpoint of QStash that is not served yet.
-    NotYet,
+    /// Ours, under a path that the service does not use.
+    Own(Own),
     Unknown,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Steer {
+    Pause,
+    Resume,
+    Pin,
+    Unpin,
+    ResetRate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    Idle,
+    Advance,
 }
 
 /// A request target, read.
@@ -31,7 +75,7 @@ pub struct Target {
     pub route: Route,
     /// `upstash-*` parameters, names in lower case.
     pub instructions: Headers,
-    /// The other parameters; empty for a publish, whose destination has them.
+    /// The other parameters; empty where a destination has them.
     pub query: Headers,
     pub token: Option<String>,
 }
@@ -39,15 +83,25 @@ pub struct Target {
 pub fn read(path: &str, query: Option<&str>) -> Target {
     let mut target = Target { route: Route::Unknown, instructions: Vec::new(), query: Vec::new(), token: None };
     let rest = target.divide(query.unwrap_or_default());
-    target.route = match path.strip_prefix("/v2/publish/") {
-        Some(destination) => {
+    let whole = |destination: &str| match (rest.is_empty(), query) {
+        (false, _) => format!("{destination}?{rest}"),
+        (true, Some("")) => format!("{destination}?"),
+        (true, _) => destination.to_owned(),
+    };
+    let published =
+        path.strip_prefix("/v2/publish/").map(|destination| Route::Publish { destination: whole(destination) });
+    let enqueued = || {
+        let (queue, destination) = path.strip_prefix("/v2/enqueue/")?.split_once('/')?;
+        Some(Route::Enqueue { queue: decoded(queue), destination: whole(destination) })
+    };
+    let scheduled = || {
+        let destination = path.strip_prefix("/v2/schedules/")?;
+        destination.contains("://").then(|| Route::Schedule(whole(destination)))
+    };
+    target.route = match published.or_else(enqueued).or_else(scheduled) {
+        Some(route) => {
             target.query.clear();
-            let whole = match (rest.is_empty(), query) {
-                (false, _) => format!("{destination}?{rest}"),
-                (true, Some("")) => format!("{destination}?"),
-                (true, _) => destination.to_owned(),
-            };
-            Route::Publish { destination: whole }
+            route
         }
         None => route(path),
     };
@@ -73,9 +127,19 @@ impl Target {
         }
         rest.join("&")
     }
+
+    /// A parameter that is no filter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
+    }
 }
 
 fn route(path: &str) -> Route {
+    match path.strip_prefix("/_broker/") {
+        Some("idle") => return Route::Own(Own::Idle),
+        Some("advance") => return Route::Own(Own::Advance),
+        _ => {}
+    }
     let Some(rest) = path.strip_prefix("/v2/") else { return Route::Unknown };
     let (first, tail) = rest.trim_end_matches('/').split_once('/').unwrap_or((rest.trim_end_matches('/'), ""));
     match (first, tail) {
@@ -83,23 +147,71 @@ fn route(path: &str) -> Route {
         ("messages", "") => Route::Messages,
         ("messages", id) => Route::Message(decoded(id)),
         ("dlq", "") => Route::DeadLetters,
+        ("dlq", "retry") => Route::ReviveMany,
         ("dlq", tail) => match tail.strip_prefix("retry/") {
             Some(id) => Route::Revive(decoded(id)),
-            None if tail == "retry" => Route::NotYet,
             None => Route::DeadLetter(decoded(tail)),
         },
+        ("schedules", "") => Route::Schedules,
+        ("schedules", tail) => match verb(tail) {
+            (id, Some("pause")) => Route::PauseSchedule { id, pause: true },
+            (id, Some("resume")) => Route::PauseSchedule { id, pause: false },
+            _ => Route::Schedule(decoded(tail)),
+        },
+        ("topics", "") => Route::Groups,
+        ("topics", tail) => match verb(tail) {
+            (name, Some("endpoints")) => Route::Endpoints(name),
+            _ => Route::Group(decoded(tail)),
+        },
+        ("queues", "") => Route::Queues,
+        ("queues", tail) => match verb(tail) {
+            (name, Some("pause")) => Route::PauseQueue { name, pause: true },
+            (name, Some("resume")) => Route::PauseQueue { name, pause: false },
+            _ => Route::Queue(decoded(tail)),
+        },
+        ("flowControl", "") => Route::FlowControls,
+        ("flowControl", tail) => flow_control(tail),
+        ("globalParallelism", "") => Route::GlobalParallelism,
         ("keys", "") => Route::Keys,
         ("keys", "rotate") => Route::Rotate,
         ("logs", "") => Route::Log("logs"),
         ("events", "") => Route::Log("events"),
-        ("enqueue" | "queues" | "schedules" | "topics" | "flowControl" | "globalParallelism", _) => Route::NotYet,
         _ => Route::Unknown,
     }
 }
 
-/// Ids are opaque but may come percent-encoded.
+fn flow_control(tail: &str) -> Route {
+    let (key, verb) = verb(tail);
+    let how = match verb {
+        Some("pause") => Steer::Pause,
+        Some("resume") => Steer::Resume,
+        Some("pin") => Steer::Pin,
+        Some("unpin") => Steer::Unpin,
+        Some("resetRate" | "reset") => Steer::ResetRate,
+        _ => return Route::FlowControl(decoded(tail)),
+    };
+    Route::SteerFlow { key, how }
+}
+
+/// An object's name and what is to be done with it, from `<name>/<verb>`.
+fn verb(tail: &str) -> (String, Option<&str>) {
+    match tail.rsplit_once('/') {
+        Some((name, verb)) => (decoded(name), Some(verb)),
+        None => (decoded(tail), None),
+    }
+}
+
+/// Whether this may name a queue, a schedule or a group.
+pub fn is_name(text: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !text.is_empty() && text.len() <= NAME_MAX && text.chars().all(plain)
+}
+
+const NAME_MAX: usize = 256;
+
+/// Ids and keys are opaque but may come percent-encoded.
 fn decoded(id: &str) -> String {
-    url::form_urlencoded::parse(id.replace('+', "%2B").as_bytes())
+    url::form_urlencoded::parse(id.replace('+', "%2B").replace('=', "%3D").replace('&', "%26").as_bytes())
         .next()
         .map(|(id, _)| id.into_owned())
         .unwrap_or_default()

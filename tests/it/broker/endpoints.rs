@@ -1,23 +1,12 @@
 //! The API itself: who may call, what is refused and how it says so.
 
-use super::{Destination, client, client_of, http, in_memory, message, options, provider, root};
-use cliprelay::embedded::broker::{self, Account, Broker, DEV_USERS, Data};
+use super::{Destination, call, client, client_of, http, in_memory, message, options, provider, root};
+use cliprelay::embedded::broker::{self, Account, DEV_USERS, Data};
 use cliprelay::services::qstash::signature::Key;
 use reqwest::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::time::Duration;
-
-/// One raw call as the default dev user; the status and the body.
-async fn call(broker: &Broker, method: Method, target: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
-    let mut request = http().request(method, format!("{}{target}", root(broker))).bearer_auth(DEV_USERS[0].token);
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    let answer = request.body(body.to_owned()).send().await.expect("answered");
-    let status = answer.status().as_u16();
-    (status, answer.json().await.expect("every answer is JSON"))
-}
 
 /// Target, headers, and the status and text of the refusal.
 type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
@@ -37,7 +26,7 @@ async fn refusals_say_why_in_the_services_words() {
         (publish, &[("upstash-method", "BREW")], 400, "invalid upstash-method"),
         (publish, &[("upstash-callback", "nowhere")], 400, "invalid destination url: endpoint has invalid scheme"),
         ("v2/publish/https%3A%2F%2Fexample.com", &[], 400, "invalid destination url: endpoint has invalid scheme"),
-        ("v2/enqueue/q/http://127.0.0.1:9/w", &[], 404, "this endpoint is not available here yet"),
+        ("v2/enqueue/a:b/http://127.0.0.1:9/w", &[], 400, "invalid queue name"),
         ("v3/publish/x", &[], 404, "no such endpoint"),
     ];
     for (target, headers, status, text) in cases {
@@ -112,7 +101,7 @@ async fn a_batch_takes_what_it_can() {
     let broker = in_memory().await;
     let items = json!([
         {"destination": destination.at("a"), "headers": {"Upstash-Forward-X": "1"}, "body": "one", "queue": null},
-        {"destination": "nonsense", "body": null},
+        {"destination": "no/name", "body": null},
     ]);
     let (status, answer) = call(&broker, Method::POST, "v2/batch", &[], &items.to_string()).await;
     assert_eq!(status, 200);
@@ -150,7 +139,13 @@ async fn published_keys_are_refused_beyond_loopback() {
         [(Account::Dev, false), (own("mine", DEV_USERS[3].current), false), (own("mine", "sig_mine"), true)]
     {
         let listener = tokio::net::TcpListener::bind("0.0.0.0:0").await.expect("a port");
-        let options = broker::Options { listener, data: Data::Memory, account, max_retries: 3 };
+        let options = broker::Options {
+            listener,
+            data: Data::Memory,
+            account,
+            max_retries: 3,
+            tuning: broker::Tuning::default(),
+        };
         match broker::start(options).await {
             Ok(_) => assert!(allowed),
             Err(error) => assert!(!allowed && error.to_string().contains("QSTASH_TOKEN"), "{error}"),

@@ -99,6 +99,8 @@ async fn no_answer_and_no_connection_are_failures() {
     drop(free);
     let refused = client(&broker).publish(&message(&nobody, "2")).await.expect("accepted").message_id;
     assert_eq!(death(&broker, &refused).await.response_status, None);
+    let raw = super::call(&broker, reqwest::Method::GET, "v2/dlq", &[], "").await.1;
+    assert_eq!(raw["messages"][0]["responseStatus"], 0, "official clients read the field of every dead letter");
 }
 
 #[tokio::test]

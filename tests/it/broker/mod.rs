@@ -2,12 +2,20 @@
 //! answers by script.
 #![expect(clippy::expect_used, reason = "a helper that cannot go on must fail its test")]
 
+mod bulk;
 mod client;
 mod delivery;
 mod endpoints;
 mod failure;
+mod flow_control;
+mod groups;
+mod killed;
+mod lanes;
 mod pure;
+mod queues;
 mod restart;
+mod schedules;
+mod tuned;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -140,7 +148,7 @@ fn http() -> reqwest::Client {
 async fn options(data: Data) -> broker::Options {
     provider();
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
-    broker::Options { listener, data, account: Account::Dev, max_retries: 5 }
+    broker::Options { listener, data, account: Account::Dev, max_retries: 5, tuning: broker::Tuning::default() }
 }
 
 async fn in_memory() -> Broker {
@@ -158,6 +166,24 @@ fn client_of(broker: &Broker, user: usize) -> QStash {
 
 fn client(broker: &Broker) -> QStash {
     client_of(broker, 0)
+}
+
+/// One raw call as the default dev user; the status and the body, null if there is none.
+async fn call(
+    broker: &Broker,
+    method: reqwest::Method,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> (u16, serde_json::Value) {
+    let mut request = http().request(method, format!("{}{target}", root(broker))).bearer_auth(DEV_USERS[0].token);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let answer = request.body(body.to_owned()).send().await.expect("answered");
+    let (status, body) = (answer.status().as_u16(), answer.bytes().await.expect("a body"));
+    let json: &[u8] = if body.is_empty() { b"null" } else { &body };
+    (status, serde_json::from_slice(json).expect("every answer is JSON"))
 }
 
 /// A plain message, tried once, with this deduplication id.

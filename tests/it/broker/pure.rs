@@ -8,6 +8,7 @@ use cliprelay::embedded::broker::expression::Expression;
 use cliprelay::embedded::broker::message::{Answer, Outcome, Record, Spec};
 use cliprelay::embedded::broker::queue::{Limits, Queue};
 use cliprelay::embedded::broker::target::{Route, read};
+use cliprelay::embedded::broker::ticket::Ticket;
 use proptest::prelude::*;
 
 fn record(allowed: u32, retried: u32, retry_delay: Option<&str>) -> Record {
@@ -15,14 +16,9 @@ fn record(allowed: u32, retried: u32, retry_delay: Option<&str>) -> Record {
         user: "u".to_owned(),
         destination: "http://a.example/".to_owned(),
         method: "POST".to_owned(),
-        headers: Vec::new(),
-        timeout_s: None,
         retries: allowed,
         retry_delay: retry_delay.map(str::to_owned),
-        callback: None,
-        failure_callback: None,
-        labels: Vec::new(),
-        caller_ip: None,
+        ..Spec::default()
     };
     Record { v: 1, id: "msg_1".to_owned(), spec, created_at: 0, not_before: 0, due: 0, retried }
 }
@@ -122,16 +118,16 @@ fn expressions() {
 fn messages_leave_in_due_order_and_not_before() {
     let mut queue = Queue::new(Limits { all: 10, host: 10 });
     for (id, due) in [("c", 300), ("a", 100), ("b1", 200), ("b2", 200), ("gone", 150)] {
-        queue.add(id, id, due);
+        queue.add(Ticket::plain(id, id, due));
     }
-    assert!(queue.remove("gone") && !queue.remove("gone"));
+    assert!(queue.remove("gone").is_some() && queue.remove("gone").is_none());
     let take = |queue: &mut Queue, now| -> Vec<String> {
         queue.take(now).iter().map(|leaves| leaves.id.to_string()).collect()
     };
     assert_eq!(take(&mut queue, 99), [""; 0]);
     assert_eq!(queue.next_due(), Some(100));
     assert_eq!(take(&mut queue, 250), ["a", "b1", "b2"]);
-    queue.add("c", "c", 260);
+    queue.add(Ticket::plain("c", "c", 260));
     assert_eq!((take(&mut queue, 260), queue.len(), queue.next_due()), (vec!["c".to_owned()], 0, None));
 }
 
@@ -139,18 +135,17 @@ fn messages_leave_in_due_order_and_not_before() {
 fn a_full_host_delays_nobody_else_and_goes_on_when_a_place_is_free() {
     let mut queue = Queue::new(Limits { all: 4, host: 2 });
     for n in 0..5 {
-        queue.add(&format!("slow{n}"), "slow", n);
+        queue.add(Ticket::plain(&format!("slow{n}"), "slow", n));
     }
-    queue.add("quick", "quick", 1_000);
+    queue.add(Ticket::plain("quick", "quick", 1_000));
     let first = queue.take(1_000);
-    let names = |departures: &[cliprelay::embedded::broker::queue::Departure]| -> Vec<String> {
-        departures.iter().map(|leaves| leaves.id.to_string()).collect()
-    };
+    let names =
+        |departures: &[Ticket]| -> Vec<String> { departures.iter().map(|leaves| leaves.id.to_string()).collect() };
     assert_eq!(names(&first), ["slow0", "slow1", "quick"]);
     assert_eq!(queue.take(1_000), []);
     assert_eq!(queue.next_due(), None, "what waits for a place must not make the broker spin");
-    assert!(queue.remove("slow2"));
-    queue.landed(&first[0].host);
+    assert!(queue.remove("slow2").is_some());
+    queue.landed(&first[0]);
     assert_eq!(names(&queue.take(1_000)), ["slow3"]);
 }
 
@@ -206,7 +201,7 @@ proptest! {
     ) {
         let mut queue = Queue::new(Limits { all: 5, host: 2 });
         for (n, (due, host)) in messages.iter().enumerate() {
-            queue.add(&n.to_string(), &host.to_string(), *due);
+            queue.add(Ticket::plain(&n.to_string(), &host.to_string(), *due));
         }
         let (mut now, mut flying, mut left) = (0, std::collections::VecDeque::new(), Vec::new());
         for step in steps.into_iter().chain(std::iter::repeat_n(1_000, messages.len() + 1)) {
@@ -215,14 +210,14 @@ proptest! {
                 let n: usize = departure.id.parse().expect("a number");
                 prop_assert!(messages[n].0 <= now);
                 left.push(n);
-                flying.push_back(departure.host);
+                flying.push_back(departure);
             }
             prop_assert!(flying.len() <= 5);
-            for host in &flying {
-                prop_assert!(flying.iter().filter(|other| *other == host).count() <= 2);
+            for one in &flying {
+                prop_assert!(flying.iter().filter(|other| other.host == one.host).count() <= 2);
             }
-            if let Some(host) = flying.pop_front() {
-                queue.landed(&host);
+            if let Some(landed) = flying.pop_front() {
+                queue.landed(&landed);
             }
         }
         let mut all = left.clone();

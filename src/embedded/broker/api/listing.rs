@@ -4,26 +4,28 @@ use super::super::attempt::grouped;
 use super::super::filter::Filter;
 use super::super::instructions::Refusal;
 use super::super::ledger::{self, pages};
-use super::super::message::Record;
-use super::super::post::now;
-use super::{Call, json, trouble};
-use crate::services::qstash::wire::{Cancelled, Message};
+use super::super::message::{CallbackSpec, Record, Spec};
+use super::{Call, json, read_json, trouble};
+use crate::services::qstash::wire::{Cancelled, Headers, Message};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+
+/// What a page of the log shows of bodies, in all.
+const BODIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 pub async fn message(call: Call, id: &str) -> Result<Response, Refusal> {
     let key = id.to_owned();
     let found = call.post.disk.read(move |txn| pages::live(txn, &key)).await.map_err(|error| trouble(&error))?;
     let (record, body) = found.filter(|(record, _)| record.spec.user == call.user).ok_or_else(|| missing(id))?;
-    Ok(json(200, &view(&record, &body)))
+    Ok(json(200, &Shown { message: view(&record, &body), more: More::of(&record.spec) }))
 }
 
 pub async fn cancel(call: Call, id: &str) -> Result<Response, Refusal> {
-    let (user, key) = (call.user, id.to_owned());
-    let write = call.post.disk.write(move |txn| ledger::cancel_one(txn, &user, &key, now()));
+    let (user, key, now) = (call.user, id.to_owned(), call.post.clock.now());
+    let write = call.post.disk.write(move |txn| ledger::cancel_one(txn, &user, &key, now));
     if !write.await.map_err(|error| trouble(&error))? {
         return Err(missing(id));
     }
@@ -38,13 +40,13 @@ pub async fn cancel_many(call: Call) -> Result<Response, Refusal> {
     struct Ids {
         message_ids: Option<Vec<String>>,
     }
-    let mut filter = Filter::read(&call.target.query)?;
+    let mut filter = Filter::read_live(&call.target.query)?;
     if !call.body.is_empty() {
-        let ids: Ids = serde_json::from_slice(&call.body).map_err(|error| Refusal::new(400, error.to_string()))?;
+        let ids: Ids = read_json(&call.body)?;
         filter = ids.message_ids.iter().fold(filter, |filter, ids| filter.ids(ids, false));
     }
-    let user = call.user;
-    let write = call.post.disk.write(move |txn| ledger::cancel(txn, &user, &filter, now()));
+    let (user, now) = (call.user, call.post.clock.now());
+    let write = call.post.disk.write(move |txn| ledger::cancel(txn, &user, &filter, now));
     let ids = write.await.map_err(|error| trouble(&error))?;
     call.post.forget(&ids);
     Ok(json(200, &Cancelled { cancelled: ids.len() as u64 }))
@@ -54,8 +56,16 @@ pub async fn cancel_many(call: Call) -> Result<Response, Refusal> {
 pub async fn log(call: Call, name: &str) -> Result<Response, Refusal> {
     let filter = Filter::read(&call.target.query)?;
     let user = call.user;
-    let page = call.post.disk.read(move |txn| pages::event_page(txn, &user, &filter)).await;
-    let page = page.map_err(|error| trouble(&error))?;
+    let read = call.post.disk.read(move |txn| {
+        let mut page = pages::event_page(txn, &user, &filter)?;
+        let mut room = BODIES_BYTES_MAX;
+        for (_, event) in &mut page.entries {
+            event.body = pages::shown_body(txn, &event.message_id, room)?;
+            room -= event.body.as_ref().map_or(0, Bytes::len);
+        }
+        Ok(page)
+    });
+    let page = read.await.map_err(|error| trouble(&error))?;
     let events: Vec<_> = page.entries.into_iter().map(|(_, event)| event).collect();
     let mut answer = serde_json::json!({ name: events });
     if let (Some(cursor), Some(object)) = (page.cursor, answer.as_object_mut()) {
@@ -64,15 +74,69 @@ pub async fn log(call: Call, name: &str) -> Result<Response, Refusal> {
     Ok(json(200, &answer))
 }
 
+#[derive(Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    message: Message,
+    #[serde(flatten)]
+    more: More,
+}
+
+/// What the API shows of a message beyond what our own client reads.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct More {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint_name: Option<String>,
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    callback_header: Headers,
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    failure_callback_header: Headers,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queue_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flow_control_key: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallelism: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate: Option<u32>,
+    /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period: Option<u64>,
+}
+
+impl More {
+    pub fn of(spec: &Spec) -> Self {
+        let limits = spec.flow.as_ref().map(|flow| flow.limits).unwrap_or_default();
+        let told = |to: &Option<CallbackSpec>| to.as_ref().map(|to| grouped(&to.headers)).unwrap_or_default();
+        Self {
+            topic_name: spec.topic.clone(),
+            endpoint_name: spec.endpoint.clone(),
+            callback_header: told(&spec.callback),
+            failure_callback_header: told(&spec.failure_callback),
+            queue_name: spec.queue.clone(),
+            schedule_id: spec.schedule_id.clone(),
+            flow_control_key: spec.flow.as_ref().map(|flow| flow.key.clone()),
+            parallelism: limits.parallelism,
+            rate: limits.rate,
+            period: limits.period,
+        }
+    }
+}
+
 /// A message as the API shows it: text where the body is text.
 pub fn view(record: &Record, body: &Bytes) -> Message {
-    let (text, encoded) = text_or_base64(body);
     let spec = &record.spec;
+    let (text, encoded) = text_or_base64(&spec.redaction.show_body(body));
     Message {
         message_id: record.id.clone(),
         url: spec.destination.clone(),
         method: Some(spec.method.clone()),
-        header: grouped(&spec.headers),
+        header: spec.redaction.show_headers(grouped(&spec.headers)),
         body: text,
         body_base64: encoded,
         max_retries: Some(spec.retries.into()),

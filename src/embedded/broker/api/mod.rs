@@ -2,14 +2,20 @@
 //! Authenticates, reads a bounded body, hands on to one function per route, and turns its answer into JSON.
 
 mod dead;
+mod flow;
+mod groups;
 mod listing;
+mod own;
 mod publish;
+mod queues;
+mod rates;
+mod schedules;
 
 use super::disk;
 use super::instructions::Refusal;
 use super::message::Headers;
 use super::post::Post;
-use super::target::{self, Route, Target};
+use super::target::{self, Own, Route, Target};
 use crate::services::qstash::wire::{Failure, Keys};
 use axum::Router;
 use axum::body::Body;
@@ -18,7 +24,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use secrecy::ExposeSecret;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -46,18 +52,32 @@ async fn handle(
     ConnectInfo(address): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
-    match answer(post, address, request).await {
-        Ok(response) => response,
-        Err(refusal) => json(refusal.status, &Failure { error: refusal.text }),
+    let mut told = HeaderMap::new();
+    match answer(post, address, request, &mut told).await {
+        Ok(mut response) => {
+            response.headers_mut().extend(told);
+            response
+        }
+        Err(refusal) => {
+            let mut response = json(refusal.status, &Failure { error: refusal.text });
+            response.headers_mut().extend(told);
+            response
+        }
     }
 }
 
-async fn answer(post: Arc<Post>, address: SocketAddr, request: Request) -> Result<Response, Refusal> {
+async fn answer(
+    post: Arc<Post>,
+    address: SocketAddr,
+    request: Request,
+    told: &mut HeaderMap,
+) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
     let mut target = target::read(head.uri.path(), head.uri.query());
     let token = bearer(&head.headers).or(target.token.as_deref()).unwrap_or_default();
     let user = post.users.with_token(token).map(str::to_owned);
     let user = user.ok_or_else(|| Refusal::new(401, "unable to authenticate: invalid token"))?;
+    rates::check(&post, &user, &target.route, told)?;
     let limit = if target.route == Route::Batch { BATCH_BYTES_MAX } else { post.quota.body_bytes };
     let body = read_body(body, limit).await?;
     let mut headers = text_headers(&head.headers);
@@ -67,22 +87,50 @@ async fn answer(post: Arc<Post>, address: SocketAddr, request: Request) -> Resul
 }
 
 async fn dispatch(call: Call) -> Result<Response, Refusal> {
-    let (get, post, delete) = (Method::GET, Method::POST, Method::DELETE);
-    match (&call.target.route.clone(), &call.method) {
-        (Route::Publish { destination }, method) if *method == post => publish::one(call, destination).await,
-        (Route::Batch, method) if *method == post => publish::batch(call).await,
-        (Route::Messages, method) if *method == delete => listing::cancel_many(call).await,
-        (Route::Message(id), method) if *method == get => listing::message(call, id).await,
-        (Route::Message(id), method) if *method == delete => listing::cancel(call, id).await,
-        (Route::DeadLetters, method) if *method == get => dead::list(call).await,
-        (Route::DeadLetters, method) if *method == delete => dead::delete_many(call).await,
-        (Route::DeadLetter(id), method) if *method == get => dead::get(call, id).await,
-        (Route::DeadLetter(id), method) if *method == delete => dead::delete(call, id).await,
-        (Route::Revive(id), method) if *method == post => dead::revive(call, id).await,
-        (Route::Keys, method) if *method == get => keys(&call),
-        (Route::Rotate, method) if *method == post => rotate(call).await,
-        (Route::Log(name), method) if *method == get => listing::log(call, name).await,
-        (Route::NotYet, _) => Err(Refusal::new(404, "this endpoint is not available here yet")),
+    match (call.target.route.clone(), call.method.as_str()) {
+        (Route::Publish { destination }, "POST") => publish::one(call, &destination, None).await,
+        (Route::Enqueue { queue, destination }, "POST") => publish::one(call, &destination, Some(&queue)).await,
+        (Route::Batch, "POST") => publish::batch(call).await,
+        (Route::Messages, "DELETE") => listing::cancel_many(call).await,
+        (Route::Message(id), "GET") => listing::message(call, &id).await,
+        (Route::Message(id), "DELETE") => listing::cancel(call, &id).await,
+        (Route::DeadLetters, "GET") => dead::list(call).await,
+        (Route::DeadLetters, "DELETE") => dead::delete_many(call).await,
+        (Route::DeadLetter(id), "GET") => dead::get(call, &id).await,
+        (Route::DeadLetter(id), "DELETE") => dead::delete(call, &id).await,
+        (Route::Revive(id), "POST") => dead::revive(call, &id).await,
+        (Route::ReviveMany, "POST") => dead::revive_many(call).await,
+        (Route::Log(name), "GET") => listing::log(call, name).await,
+        _ => dispatch_settings(call).await,
+    }
+}
+
+async fn dispatch_settings(call: Call) -> Result<Response, Refusal> {
+    match (call.target.route.clone(), call.method.as_str()) {
+        (Route::Schedules, "GET") => schedules::list(call).await,
+        (Route::Schedule(destination), "POST") => schedules::create(call, &destination).await,
+        (Route::Schedule(id), "GET") => schedules::get(call, &id).await,
+        (Route::Schedule(id), "DELETE") => schedules::delete(call, &id).await,
+        (Route::PauseSchedule { id, pause }, "POST" | "PATCH") => schedules::pause(call, &id, pause).await,
+        (Route::Groups, "GET") => groups::list(call).await,
+        (Route::Group(name), "GET") => groups::get(call, &name).await,
+        (Route::Group(name), "DELETE") => groups::delete(call, &name).await,
+        (Route::Group(name), "PATCH") => groups::set_headers(call, &name).await,
+        (Route::Endpoints(name), "POST") => groups::add(call, &name).await,
+        (Route::Endpoints(name), "DELETE") => groups::remove(call, &name).await,
+        (Route::Queues, "GET") => queues::list(call).await,
+        (Route::Queues, "POST") => queues::upsert(call).await,
+        (Route::Queue(name), "GET") => queues::get(call, &name).await,
+        (Route::Queue(name), "DELETE") => queues::delete(call, &name).await,
+        (Route::PauseQueue { name, pause }, "POST") => queues::pause(call, &name, pause).await,
+        (Route::FlowControls, "GET") => flow::list(call).await,
+        (Route::FlowControl(key), "GET") => flow::get(call, &key).await,
+        (Route::SteerFlow { key, how }, "POST") => flow::steer(call, &key, how).await,
+        (Route::GlobalParallelism, "GET") => Ok(flow::global(&call)),
+        (Route::Keys, "GET") => keys(&call),
+        (Route::Rotate, "POST") => rotate(call).await,
+        (Route::Own(Own::Idle), "GET") => own::idle(call).await,
+        (Route::Own(Own::Advance), "POST") => own::advance(call).await,
         (Route::Unknown, _) => Err(Refusal::new(404, "no such endpoint")),
         _ => Err(Refusal::new(405, "method not allowed")),
     }
@@ -137,6 +185,15 @@ async fn read_body(body: Body, limit: usize) -> Result<Bytes, Refusal> {
 fn trouble(error: &disk::Error) -> Refusal {
     tracing::error!(%error, "A request failed on the log");
     Refusal::new(500, "internal error")
+}
+
+/// A success that says nothing more.
+fn empty(status: u16) -> Response {
+    StatusCode::from_u16(status).unwrap_or(StatusCode::OK).into_response()
+}
+
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| Refusal::new(400, format!("invalid body: {error}")))
 }
 
 fn json(status: u16, value: &impl Serialize) -> Response {

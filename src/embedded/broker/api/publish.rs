@@ -1,9 +1,10 @@
-//! Publish, one or many.
+//! Publish, enqueue, and many at once.
 
 use super::super::instructions::{Publishing, Refusal};
-use super::super::ledger::Accepted;
+use super::super::ledger::accept::{Accepted, Offered};
+use super::super::ledger::groups;
 use super::super::message::{Headers, New};
-use super::super::post::now;
+use super::super::target::is_name;
 use super::{Call, json, trouble};
 use crate::services::qstash::wire::{Failure, Published};
 use axum::response::Response;
@@ -11,11 +12,31 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-pub async fn one(call: Call, destination: &str) -> Result<Response, Refusal> {
-    let new = read(&call, destination, &call.headers, call.body.clone())?;
-    let accepted = call.post.accept(vec![new]).await.map_err(|error| trouble(&error))?;
-    let published = accepted.into_iter().next().map(published).ok_or_else(|| Refusal::new(500, "internal error"))?;
-    Ok(json(if published.deduplicated { 202 } else { 201 }, &published))
+/// The answer for one destination: one message, or one for each endpoint of a group.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer {
+    One(Published),
+    Group(Vec<ToEndpoint>),
+    Failed(Failure),
+}
+
+#[derive(Serialize)]
+struct ToEndpoint {
+    #[serde(flatten)]
+    published: Published,
+    url: String,
+}
+
+pub async fn one(call: Call, destination: &str, queue: Option<&str>) -> Result<Response, Refusal> {
+    let headers = call.headers.clone();
+    let new = read(&call, destination, &headers, call.body.clone(), queue).await?;
+    let group = new.spec.topic.is_some();
+    let offered = call.post.accept(vec![new]).await.map_err(|error| trouble(&error))?;
+    call.count_today(&offered);
+    let accepted = offered.into_iter().next().unwrap_or_else(|| Err(Refusal::new(500, "internal error")))?;
+    let status = if accepted.iter().any(|accepted| accepted.record().is_some()) { 201 } else { 202 };
+    Ok(json(status, &published(accepted, group)))
 }
 
 /// One item of a batch; some clients send null for what they leave out.
@@ -27,50 +48,96 @@ struct Item {
     queue: Option<String>,
 }
 
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Answer {
-    Published(Published),
-    Failed(Failure),
-}
-
 /// Each item stands for itself: one that is refused gets its error, the others are accepted together.
 pub async fn batch(call: Call) -> Result<Response, Refusal> {
     let items: Vec<Item> =
         serde_json::from_slice(&call.body).map_err(|error| Refusal::new(400, format!("invalid batch: {error}")))?;
-    let read: Vec<Result<New, Refusal>> = items.into_iter().map(|item| read_item(&call, item)).collect();
-    let valid = read.iter().filter_map(|item| item.as_ref().ok().cloned()).collect();
-    let mut accepted = call.post.accept(valid).await.map_err(|error| trouble(&error))?.into_iter();
+    let (mut read, mut valid) = (Vec::new(), Vec::new());
+    for item in items {
+        read.push(read_item(&call, item).await.map(|new| {
+            let group = new.spec.topic.is_some();
+            valid.push(new);
+            group
+        }));
+    }
+    let offered = call.post.accept(valid).await.map_err(|error| trouble(&error))?;
+    call.count_today(&offered);
+    let mut offered = offered.into_iter();
     let answers: Vec<Answer> = read
         .into_iter()
-        .map(|item| match (item, &mut accepted) {
-            (Err(refusal), _) => Answer::Failed(Failure { error: refusal.text }),
-            (Ok(_), accepted) => accepted.next().map_or_else(
-                || Answer::Failed(Failure { error: "internal error".to_owned() }),
-                |accepted| Answer::Published(published(accepted)),
-            ),
+        .map(|group| {
+            let group = group?;
+            let accepted = offered.next().unwrap_or_else(|| Err(Refusal::new(500, "internal error")))?;
+            Ok(published(accepted, group))
+        })
+        .map(|answer: Result<Answer, Refusal>| {
+            answer.unwrap_or_else(|refusal| Answer::Failed(Failure { error: refusal.text }))
         })
         .collect();
     Ok(json(200, &answers))
 }
 
-fn read_item(call: &Call, item: Item) -> Result<New, Refusal> {
-    if item.queue.is_some() {
-        return Err(Refusal::new(404, "queues are not available here yet"));
-    }
+async fn read_item(call: &Call, item: Item) -> Result<New, Refusal> {
     let headers: Headers =
         item.headers.unwrap_or_default().into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    read(call, &item.destination, &headers, item.body.unwrap_or_default().into())
+    let body = item.body.unwrap_or_default().into();
+    read(call, &item.destination, &headers, body, item.queue.as_deref()).await
 }
 
-fn read(call: &Call, destination: &str, headers: &Headers, body: Bytes) -> Result<New, Refusal> {
-    let caller_ip = Some(call.caller_ip.clone());
-    Publishing { user: &call.user, destination, headers, body, caller_ip }.read(call.post.quota, now())
+async fn read(
+    call: &Call,
+    destination: &str,
+    headers: &Headers,
+    body: Bytes,
+    queue: Option<&str>,
+) -> Result<New, Refusal> {
+    if queue.is_some_and(|name| !is_name(name)) {
+        return Err(Refusal::new(400, "invalid queue name: letters, digits, '-', '_' and '.'"));
+    }
+    let headers = &completed(call, destination, headers).await?;
+    let mut new = call.publishing(destination, headers, body).read(call.post.quota, call.post.clock.now())?;
+    new.spec.queue = queue.map(str::to_owned);
+    Ok(new)
 }
 
-fn published(accepted: Accepted) -> Published {
-    match accepted {
-        Accepted::New(record) => Published { message_id: record.id, deduplicated: false },
-        Accepted::Duplicate(first) => Published { message_id: first, deduplicated: true },
+/// The headers, with what the group's owner set for all that is published to it.
+pub async fn completed(call: &Call, destination: &str, headers: &Headers) -> Result<Headers, Refusal> {
+    if !is_name(destination) {
+        return Ok(headers.clone());
+    }
+    let (user, name) = (call.user.clone(), destination.to_owned());
+    let group =
+        call.post.disk.read(move |txn| groups::get(txn, &user, &name)).await.map_err(|error| trouble(&error))?;
+    Ok(group.map_or_else(|| headers.clone(), |group| group.complete(headers)))
+}
+
+impl Call {
+    pub fn publishing<'a>(&'a self, destination: &'a str, headers: &'a Headers, body: Bytes) -> Publishing<'a> {
+        Publishing { user: &self.user, destination, headers, body, caller_ip: Some(self.caller_ip.clone()) }
+    }
+
+    /// Counts what was accepted against the day's messages.
+    fn count_today(&self, offered: &[Offered]) {
+        let new = offered.iter().flatten().flatten().filter(|accepted| accepted.record().is_some()).count();
+        self.count_messages(u32::try_from(new).unwrap_or(u32::MAX));
+    }
+}
+
+fn published(accepted: Vec<Accepted>, group: bool) -> Answer {
+    let mut all: Vec<ToEndpoint> = accepted
+        .into_iter()
+        .map(|accepted| match accepted {
+            Accepted::New(record) => ToEndpoint {
+                published: Published { message_id: record.id, deduplicated: false },
+                url: record.spec.destination,
+            },
+            Accepted::Duplicate { first, url } => {
+                ToEndpoint { published: Published { message_id: first, deduplicated: true }, url }
+            }
+        })
+        .collect();
+    match all.pop() {
+        Some(only) if !group => Answer::One(only.published),
+        last => Answer::Group(all.into_iter().chain(last).collect()),
     }
 }

@@ -1,7 +1,12 @@
 //! Dead letters: how a message becomes one, and the two ways it stops being one.
 
+use super::super::filter::Filter;
+use super::super::instructions::Amendment;
 use super::super::message::{Dead, Millis, New, Outcome, Record, VERSION, new_id};
-use super::{BODIES, DEAD, decode, encode, free_number, insert};
+use super::accept::insert;
+use super::events::free_number;
+use super::pages::dead_of;
+use super::{BODIES, DEAD, decode, encode};
 use bytes::Bytes;
 use redb::{Error, ReadableTable, WriteTransaction};
 
@@ -30,20 +35,60 @@ pub fn delete_dead(txn: &WriteTransaction, user: &str, places: &[(Millis, u64)])
     Ok(deleted)
 }
 
+/// A page of them; how many there were, and where the next page begins.
+pub fn delete_many(txn: &WriteTransaction, user: &str, filter: &Filter) -> Result<(u64, Option<String>), Error> {
+    let (places, cursor) = page(txn, user, filter)?;
+    Ok((delete_dead(txn, user, &places)?, cursor))
+}
+
 /// Sends a dead letter again, as a new message with its own id.
-pub fn revive(txn: &WriteTransaction, user: &str, place: (Millis, u64), now: Millis) -> Result<Option<Record>, Error> {
+pub fn revive(
+    txn: &WriteTransaction,
+    user: &str,
+    place: (Millis, u64),
+    amendment: &Amendment,
+    now: Millis,
+) -> Result<Option<Record>, Error> {
     let Some(dead) = take_dead(txn, user, place)? else { return Ok(None) };
     let body =
         txn.open_table(BODIES)?.remove(dead.record.id.as_str())?.map(|body| Bytes::copy_from_slice(body.value()));
+    let mut spec = dead.record.spec;
+    // It is no longer what its queue waits for.
+    spec.queue = spec.queue.filter(|_| spec.tells_of.is_none());
+    spec.tells_of = None;
+    amendment.apply(&mut spec);
     let new = New {
         id: new_id("msg_"),
-        spec: dead.record.spec,
+        spec,
         body: body.unwrap_or_default(),
         created_at: now,
-        not_before: now,
+        not_before: amendment.not_before.max(now),
         deduplication: None,
     };
     insert(txn, new).map(Some)
+}
+
+/// A page of them, and where the next page begins.
+pub fn revive_many(
+    txn: &WriteTransaction,
+    user: &str,
+    filter: &Filter,
+    amendment: &Amendment,
+    now: Millis,
+) -> Result<(Vec<Record>, Option<String>), Error> {
+    let (places, cursor) = page(txn, user, filter)?;
+    let mut records = Vec::new();
+    for place in places {
+        records.extend(revive(txn, user, place, amendment, now)?);
+    }
+    Ok((records, cursor))
+}
+
+type Places = Vec<(Millis, u64)>;
+
+fn page(txn: &WriteTransaction, user: &str, filter: &Filter) -> Result<(Places, Option<String>), Error> {
+    let page = dead_of(&txn.open_table(DEAD)?, user, filter)?;
+    Ok((page.entries.into_iter().map(|(place, _)| place).collect(), page.cursor))
 }
 
 fn take_dead(txn: &WriteTransaction, user: &str, place: (Millis, u64)) -> Result<Option<Dead>, Error> {

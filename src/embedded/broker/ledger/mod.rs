@@ -1,17 +1,26 @@
 //! The broker's tables and the changes made to them. Each function here runs inside one transaction: an acceptance with
 //! its deduplication, an attempt's end with everything that follows from it, a withdrawal. No clock, no network.
 
+pub mod accept;
 pub mod dead;
+pub mod events;
+pub mod flow;
+pub mod groups;
+pub mod left;
 pub mod pages;
+pub mod queues;
 pub mod retention;
+pub mod schedules;
 #[cfg(test)]
 mod tests;
 
 use super::attempt::{Verdict, judge, tidings};
 use super::filter::Filter;
-use super::message::{Millis, New, Outcome, Record, VERSION};
-use crate::services::qstash::wire::Event;
+use super::message::{Millis, Outcome, Record};
+use super::schedules::State;
+use accept::insert;
 use bytes::Bytes;
+use events::{ACTIVE, CANCEL_REQUESTED, CANCELED, DELIVERED, ERROR, FAILED, RETRY, note, note_end};
 use redb::{Error, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -28,15 +37,17 @@ const KEYS: TableDefinition<&str, (&str, &str)> = TableDefinition::new("keys");
 /// What happened, by time and a number within that millisecond: the user and the event.
 const EVENTS: TableDefinition<(i64, u64), (&str, &[u8])> = TableDefinition::new("events");
 
-const DEDUPLICATION_WINDOW: Millis = 10 * 60_000;
+/// URL groups by user and name.
+const GROUPS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("groups");
+/// Settings of queues and of flow-control keys, by user and name.
+const QUEUES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("queues");
+const FLOWS: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("flows");
+/// Schedules by user and id, and their bodies apart.
+const SCHEDULES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("schedules");
+const SCHEDULE_BODIES: TableDefinition<(&str, &str), &[u8]> = TableDefinition::new("schedule_bodies");
 
-/// What became of an offered message.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Accepted {
-    New(Box<Record>),
-    /// Its deduplication key was taken by this message.
-    Duplicate(String),
-}
+/// So many at most are withdrawn by one call that says how many.
+const CANCELLED_MAX: usize = 500;
 
 /// What follows from an attempt's end.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,36 +66,12 @@ pub fn prepare(txn: &WriteTransaction) -> Result<(), Error> {
     txn.open_table(TAKEN)?;
     txn.open_table(KEYS)?;
     txn.open_table(EVENTS)?;
+    txn.open_table(GROUPS)?;
+    txn.open_table(QUEUES)?;
+    txn.open_table(FLOWS)?;
+    txn.open_table(SCHEDULES)?;
+    txn.open_table(SCHEDULE_BODIES)?;
     Ok(())
-}
-
-pub fn accept(txn: &WriteTransaction, offered: Vec<New>, now: Millis) -> Result<Vec<Accepted>, Error> {
-    offered.into_iter().map(|new| accept_one(txn, new, now)).collect()
-}
-
-fn accept_one(txn: &WriteTransaction, new: New, now: Millis) -> Result<Accepted, Error> {
-    if let Some(key) = &new.deduplication {
-        let mut taken = txn.open_table(TAKEN)?;
-        let place = (new.spec.user.as_str(), key.as_str());
-        let first = taken.get(place)?.and_then(|entry| {
-            let (first, until) = entry.value();
-            (until > now).then(|| first.to_owned())
-        });
-        if let Some(first) = first {
-            return Ok(Accepted::Duplicate(first));
-        }
-        taken.insert(place, (new.id.as_str(), now.saturating_add(DEDUPLICATION_WINDOW)))?;
-    }
-    Ok(Accepted::New(Box::new(insert(txn, new)?)))
-}
-
-fn insert(txn: &WriteTransaction, new: New) -> Result<Record, Error> {
-    let New { id, spec, body, created_at, not_before, deduplication: _ } = new;
-    let record = Record { v: VERSION, id, spec, created_at, not_before, due: not_before, retried: 0 };
-    txn.open_table(BODIES)?.insert(record.id.as_str(), body.as_ref())?;
-    txn.open_table(MESSAGES)?.insert(record.id.as_str(), encode(&record)?.as_slice())?;
-    note(txn, &record, created_at, "CREATED", |_| {})?;
-    Ok(record)
 }
 
 /// An attempt ended. Its message moves on, dies or is done; the messages that tell of it are accepted with it.
@@ -100,26 +87,28 @@ pub fn settle(
         return Ok(Settled::Gone);
     }
     let verdict = judge(record, outcome, now);
-    note(txn, record, started, "ACTIVE", |_| {})?;
+    note(txn, record, started, ACTIVE, |_| {})?;
     let mut follow = Vec::new();
     let mut dlq_id = None;
     match verdict {
         Verdict::Delivered => {
             remove_live(txn, &record.id)?;
             txn.open_table(BODIES)?.remove(record.id.as_str())?;
-            note(txn, record, now, "DELIVERED", |event| event.response_status = status(outcome))?;
+            note_end(txn, record, now, DELIVERED, outcome)?;
+            schedules::tell(txn, record, State::Success)?;
         }
         Verdict::Retry { at } => {
             let next = Record { due: at, retried: record.retried + 1, ..record.clone() };
             txn.open_table(MESSAGES)?.insert(next.id.as_str(), encode(&next)?.as_slice())?;
-            note_error(txn, record, outcome, now)?;
-            note(txn, record, now, "RETRY", |event| event.next_delivery_time = Some(at))?;
+            note_end(txn, record, now, ERROR, outcome)?;
+            note(txn, record, now, RETRY, |event| event.next_delivery_time = Some(at))?;
             follow.push(next);
         }
         Verdict::Dead => {
             remove_live(txn, &record.id)?;
-            note_error(txn, record, outcome, now)?;
-            note(txn, record, now, "FAILED", |event| event.response_status = status(outcome))?;
+            note_end(txn, record, now, ERROR, outcome)?;
+            note_end(txn, record, now, FAILED, outcome)?;
+            schedules::tell(txn, record, State::Fail)?;
             dlq_id = Some(dead::bury(txn, record, outcome, now)?);
         }
     }
@@ -137,7 +126,7 @@ pub fn cancel(txn: &WriteTransaction, user: &str, filter: &Filter, now: Millis) 
         if record.spec.user == user && filter.matches(&super::filter::Traits::of(&record)) {
             cancelled.push(record);
         }
-        if filter.count.is_some_and(|count| cancelled.len() >= count) {
+        if filter.count.is_some_and(|count| cancelled.len() >= count.min(CANCELLED_MAX)) {
             break;
         }
     }
@@ -161,8 +150,9 @@ pub fn cancel_one(txn: &WriteTransaction, user: &str, id: &str, now: Millis) -> 
 fn withdraw(txn: &WriteTransaction, record: &Record, now: Millis) -> Result<(), Error> {
     remove_live(txn, &record.id)?;
     txn.open_table(BODIES)?.remove(record.id.as_str())?;
-    note(txn, record, now, "CANCEL_REQUESTED", |_| {})?;
-    note(txn, record, now, "CANCELED", |_| {})
+    schedules::tell(txn, record, State::Fail)?;
+    note(txn, record, now, CANCEL_REQUESTED, |_| {})?;
+    note(txn, record, now, CANCELED, |_| {})
 }
 
 /// Keeps a user's new keys, which from now on win over any given at the start.
@@ -174,52 +164,6 @@ pub fn rotate(txn: &WriteTransaction, user: &str, current: &str, next: &str) -> 
 fn remove_live(txn: &WriteTransaction, id: &str) -> Result<(), Error> {
     txn.open_table(MESSAGES)?.remove(id)?;
     Ok(())
-}
-
-fn status(outcome: &Outcome) -> Option<i64> {
-    match outcome {
-        Outcome::Answered(answer) => Some(answer.status.into()),
-        Outcome::Failed(_) => None,
-    }
-}
-
-fn note_error(txn: &WriteTransaction, record: &Record, outcome: &Outcome, now: Millis) -> Result<(), Error> {
-    note(txn, record, now, "ERROR", |event| {
-        event.response_status = status(outcome);
-        if let Outcome::Failed(error) = outcome {
-            event.error = Some(error.clone());
-        }
-    })
-}
-
-fn note(
-    txn: &WriteTransaction,
-    record: &Record,
-    time: Millis,
-    state: &str,
-    more: impl FnOnce(&mut Event),
-) -> Result<(), Error> {
-    let mut event = Event {
-        time,
-        message_id: record.id.clone(),
-        state: state.to_owned(),
-        url: record.spec.destination.clone(),
-        label: record.spec.labels.first().cloned(),
-        ..Event::default()
-    };
-    more(&mut event);
-    let mut table = txn.open_table(EVENTS)?;
-    let number = free_number(&table, time)?;
-    table.insert((time, number), (record.spec.user.as_str(), encode(&event)?.as_slice()))?;
-    Ok(())
-}
-
-fn free_number<V: redb::Value + 'static>(
-    table: &impl ReadableTable<(i64, u64), V>,
-    time: Millis,
-) -> Result<u64, Error> {
-    let last = table.range((time, 0)..=(time, u64::MAX))?.next_back().transpose()?;
-    Ok(last.map_or(0, |(place, _)| place.value().1 + 1))
 }
 
 fn encode(value: &impl Serialize) -> Result<Vec<u8>, Error> {

@@ -44,8 +44,23 @@ pub fn body(txn: &ReadTransaction, id: &str) -> Result<Bytes, Error> {
     Ok(txn.open_table(BODIES)?.get(id)?.map(|body| Bytes::copy_from_slice(body.value())).unwrap_or_default())
 }
 
+/// What may be shown of a live message's body; none if it is gone or longer than `room`.
+pub fn shown_body(txn: &ReadTransaction, id: &str, room: usize) -> Result<Option<Bytes>, Error> {
+    let shown = live(txn, id)?.map(|(record, body)| record.spec.redaction.show_body(&body));
+    Ok(shown.filter(|body| !body.is_empty() && body.len() <= room))
+}
+
 pub fn dead_page(txn: &ReadTransaction, user: &str, filter: &Filter) -> Result<Page<Dead>, Error> {
-    page(&txn.open_table(DEAD)?, filter, |place, stored| {
+    dead_of(&txn.open_table(DEAD)?, user, filter)
+}
+
+/// The same, over the table as it stands inside a change.
+pub fn dead_of(
+    table: &impl ReadableTable<(i64, u64), &'static [u8]>,
+    user: &str,
+    filter: &Filter,
+) -> Result<Page<Dead>, Error> {
+    page(table, filter, |place, stored| {
         let dead: Dead = decode(stored)?;
         let id = format!("{}-{}", place.0, place.1);
         let traits = Traits {
@@ -65,15 +80,19 @@ pub fn event_page(txn: &ReadTransaction, user: &str, filter: &Filter) -> Result<
             return Ok(None);
         }
         let event: Event = decode(stored)?;
-        let labels: Vec<String> = event.label.iter().cloned().collect();
         let traits = Traits {
             message_id: &event.message_id,
+            dlq_id: None,
             url: &event.url,
-            labels: &labels,
+            topic: event.topic_name.as_deref(),
+            schedule: event.schedule_id.as_deref(),
+            queue: event.queue_name.as_deref(),
+            flow: event.flow_control_key.as_deref(),
+            labels: &event.labels,
+            caller_ip: event.caller_ip.as_deref(),
             state: Some(&event.state),
             status: event.response_status.and_then(|status| u16::try_from(status).ok()),
             time: event.time,
-            ..Traits::default()
         };
         let matches = filter.matches(&traits);
         Ok(matches.then_some(event))

@@ -1,6 +1,9 @@
 //! What the ledger keeps, over its own file.
 
-use super::super::message::{Answer, Headers, Spec};
+use super::super::instructions::Quota;
+use super::super::message::{Answer, Headers, New, Spec};
+use super::super::schedules::Schedule;
+use super::accept::{Accepted, accept};
 use super::*;
 use pages::{Page, dead_page, event_page, live};
 use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
@@ -27,21 +30,18 @@ fn new(id: &str, at: Millis, deduplication: Option<&str>) -> New {
         user: "u".to_owned(),
         destination: "http://a.example/".to_owned(),
         method: "POST".to_owned(),
-        headers: Headers::new(),
-        timeout_s: None,
-        retries: 0,
-        retry_delay: None,
-        callback: None,
-        failure_callback: None,
-        labels: Vec::new(),
-        caller_ip: None,
+        ..Spec::default()
     };
     let deduplication = deduplication.map(str::to_owned);
     New { id: id.to_owned(), spec, body: Bytes::from_static(b"hi"), created_at: at, not_before: at, deduplication }
 }
 
 fn accepted(db: &Database, new: New, now: Millis) -> Accepted {
-    write(db, |txn| accept(txn, vec![new], now)).remove(0)
+    write(db, |txn| accept(txn, vec![new], Quota::PAY_AS_YOU_GO, now)).remove(0).unwrap().remove(0)
+}
+
+fn duplicate(first: &str) -> Accepted {
+    Accepted::Duplicate { first: first.to_owned(), url: "http://a.example/".to_owned() }
 }
 
 fn kill(db: &Database, id: &str, now: Millis) {
@@ -59,9 +59,9 @@ fn a_deduplication_key_is_free_again_after_ten_minutes() {
     let db = database();
     assert!(matches!(accepted(&db, new("a", NOW, Some("k")), NOW), Accepted::New(_)));
     let later = NOW + 10 * MINUTE - 1;
-    assert_eq!(accepted(&db, new("b", later, Some("k")), later), Accepted::Duplicate("a".to_owned()));
+    assert_eq!(accepted(&db, new("b", later, Some("k")), later), duplicate("a"));
     write(&db, |txn| retention::prune(txn, later));
-    assert_eq!(accepted(&db, new("c", later, Some("k")), later), Accepted::Duplicate("a".to_owned()));
+    assert_eq!(accepted(&db, new("c", later, Some("k")), later), duplicate("a"));
     assert!(matches!(accepted(&db, new("d", later + 1, Some("k")), later + 1), Accepted::New(_)));
     assert!(matches!(accepted(&db, new("e", later + 1, Some("other")), later + 1), Accepted::New(_)));
 }
@@ -99,4 +99,56 @@ fn an_attempt_on_a_withdrawn_message_changes_nothing() {
     assert_eq!(write(&db, |txn| settle(txn, &record, &body, &outcome, NOW, NOW)), Settled::Gone);
     let page = dead_page(&db.begin_read().unwrap(), "u", &Filter::default()).unwrap();
     assert_eq!(ids(&page), [""; 0]);
+}
+
+fn scheduled(db: &Database, next: Millis) {
+    let spec = Spec { destination: "http://a.example/".to_owned(), ..new("", NOW, None).spec };
+    let schedule = Schedule {
+        v: 1,
+        id: "s".to_owned(),
+        cron: "0 * * * *".to_owned(),
+        spec,
+        delay: 0,
+        created_at: NOW,
+        paused: false,
+        next: Some(next),
+        last: None,
+        states: std::collections::BTreeMap::new(),
+        error: None,
+    };
+    assert!(write(db, |txn| schedules::put(txn, &schedule, &Bytes::from_static(b"hi"), 1)));
+}
+
+fn fire(db: &Database, now: Millis) -> (usize, Option<Millis>) {
+    let fired = write(db, |txn| schedules::fire(txn, ("u", "s"), Quota::PAY_AS_YOU_GO, now, MINUTE));
+    (fired.records.len(), fired.due)
+}
+
+#[test]
+fn a_firing_is_made_once_and_one_missed_for_long_is_left_out() {
+    let db = database();
+    let hour = 60 * MINUTE;
+    scheduled(&db, NOW);
+    assert_eq!(fire(&db, NOW - 1), (0, Some(NOW)));
+    assert_eq!(fire(&db, NOW + 1), (1, Some(NOW + hour)));
+    // As by a process that ended before it knew.
+    assert_eq!(fire(&db, NOW + 1), (0, Some(NOW + hour)));
+    assert_eq!(fire(&db, NOW + 5 * hour + 2 * MINUTE), (0, Some(NOW + 6 * hour)));
+    assert_eq!(fire(&db, NOW + 6 * hour), (1, Some(NOW + 7 * hour)));
+    let txn = db.begin_read().unwrap();
+    let (schedule, _) = schedules::get(&txn, "u", "s").unwrap().unwrap();
+    assert_eq!((schedule.last, schedule.states.len()), (Some(NOW + 6 * hour), 1));
+    assert!(!write(&db, |txn| schedules::put(txn, &Schedule { id: "more".to_owned(), ..schedule }, &Bytes::new(), 1)));
+}
+
+#[test]
+fn a_message_of_the_first_version_is_still_read() {
+    let stored = r#"{"v":1,"id":"msg_1","spec":{"user":"u","destination":"http://a.example/","method":"POST","headers":[["x","1"]],
+        "timeout_s":40,"retries":3,"retry_delay":null,"callback":null,"failure_callback":{"url":"http://a.example/f","method":"POST",
+        "headers":[],"timeout_s":null,"retries":null,"retry_delay":null},"labels":["l"],"caller_ip":"127.0.0.1"},
+        "created_at":1,"not_before":2,"due":3,"retried":1}"#;
+    let db = database();
+    write(&db, |txn| txn.open_table(MESSAGES)?.insert("msg_1", stored.as_bytes()).map(drop).map_err(Error::from));
+    let (record, _) = live(&db.begin_read().unwrap(), "msg_1").unwrap().unwrap();
+    assert_eq!((record.due, record.spec.retries, record.spec.queue, record.spec.flow), (3, 3, None, None));
 }

@@ -26,6 +26,11 @@ pub fn number<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Erro
     })
 }
 
+/// The same, where 0 means absent.
+pub fn non_zero<'de, D: Deserializer<'de>>(from: D) -> Result<Option<i64>, D::Error> {
+    Ok(number(from)?.filter(|value| *value != 0))
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany {

@@ -99,8 +99,8 @@ pub struct DeadLetter {
     pub dlq_id: String,
     #[serde(flatten)]
     pub message: Message,
-    /// None if the destination did not answer at all.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::number")]
+    /// None, written as 0, if the destination did not answer at all.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::non_zero")]
     pub response_status: Option<i64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::headers")]
     pub response_header: Headers,
@@ -144,6 +144,46 @@ pub struct Event {
     pub response_status: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient::list")]
+    pub labels: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow_control_key: Option<String>,
+    #[serde(default, rename = "callerIP", skip_serializing_if = "Option::is_none")]
+    pub caller_ip: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::headers")]
+    pub header: Headers,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "lenient::encoded")]
+    pub body: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::headers")]
+    pub response_header: Headers,
+    /// The beginning of the destination's answer.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "lenient::encoded")]
+    pub response_body: Option<Bytes>,
+    /// In milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::number")]
+    pub timeout: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub callback: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::headers")]
+    pub callback_headers: Headers,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_callback: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "lenient::headers")]
+    pub failure_callback_headers: Headers,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::number")]
+    pub max_retries: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_delay_expression: Option<String>,
 }
 
 /// What a callback or a failure callback carries: the last answer of the destination and the message it was for.
@@ -176,6 +216,12 @@ pub struct Callback {
     pub not_before: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::number")]
     pub created_at: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint_name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule_id: Option<String>,
     #[serde(default, rename = "callerIP", skip_serializing_if = "Option::is_none")]
     pub caller_ip: Option<String>,
     /// Only a failure callback has one.

@@ -1,0 +1,116 @@
+//! The broker as a program of its own: killed in the middle, and with its switches.
+
+use super::{Destination, Reply, http, within};
+use crate::support::processes::{Process, port, program, run};
+use cliprelay::embedded::broker::DEV_USERS;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const MESSAGES: usize = 1_000;
+const ENQUEUED: usize = 60;
+
+struct Program {
+    process: Process,
+    root: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Program {
+    async fn start(more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = port().to_string();
+        let arguments = [&["broker", "--port", &port][..], more].concat();
+        let process = Process::start("broker", &arguments, &[], folder.path());
+        let mut program = Self { process, root: format!("http://127.0.0.1:{port}"), _folder: folder };
+        program.process.says("QSTASH_NEXT_SIGNING_KEY").await;
+        program
+    }
+
+    async fn post(&self, target: &str, headers: &[(&str, &str)], body: String) -> Value {
+        let mut request = http().post(format!("{}/{target}", self.root)).bearer_auth(DEV_USERS[0].token).body(body);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.expect("answered");
+        assert!(answer.status().is_success(), "{answer:?}");
+        answer.json().await.expect("JSON")
+    }
+
+    async fn idle(&self) -> u16 {
+        let request = http().get(format!("{}/_broker/idle?timeout=25s", self.root)).bearer_auth(DEV_USERS[0].token);
+        request.send().await.expect("answered").status().as_u16()
+    }
+}
+
+#[tokio::test]
+async fn killed_in_the_middle_of_a_thousand_deliveries_it_loses_none_and_keeps_a_queues_order() {
+    let (mut destination, mut ordered) = (Destination::start([]).await, Destination::start([]).await);
+    let mut broker = Program::start(&[]).await;
+    let mut accepted = BTreeSet::new();
+    for _ in 0..MESSAGES / 100 {
+        let items: Vec<Value> =
+            (0..100).map(|n| json!({"destination": destination.at("w"), "body": n.to_string()})).collect();
+        let answers = broker.post("v2/batch", &[], json!(items).to_string()).await;
+        accepted.extend(
+            answers.as_array().expect("a list").iter().map(|one| one["messageId"].as_str().expect("an id").to_owned()),
+        );
+    }
+    let items: Vec<Value> = (0..ENQUEUED)
+        .map(|n| json!({"destination": ordered.at("q"), "queue": "q", "body": format!("{n:03}")}))
+        .collect();
+    broker.post("v2/batch", &[], json!(items).to_string()).await;
+    assert_eq!(accepted.len(), MESSAGES);
+    let mut arrived = BTreeSet::new();
+    let mut order = Vec::new();
+    while order.len() < ENQUEUED / 3 {
+        order.push(String::from_utf8(ordered.next().await.body.to_vec()).expect("text"));
+    }
+    broker.process.kill();
+    broker.process.again();
+    within(async {
+        while http().get(&broker.root).send().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!(broker.idle().await, 200);
+    while let Ok(push) = destination.pushes.try_recv() {
+        arrived.insert(push.header("upstash-message-id").to_owned());
+    }
+    assert_eq!(arrived, accepted);
+    while let Ok(push) = ordered.pushes.try_recv() {
+        order.push(String::from_utf8(push.body.to_vec()).expect("text"));
+    }
+    assert!(order.is_sorted(), "an attempt may be repeated, but nothing overtakes: {order:?}");
+    order.dedup();
+    assert_eq!(order.len(), ENQUEUED);
+}
+
+#[tokio::test]
+async fn its_switches_are_the_command_lines() {
+    let mut destination = Destination::start(std::iter::repeat_n(Reply::Status(500, Vec::new(), ""), 3)).await;
+    let elsewhere = format!("far.example=127.0.0.1:{}", destination.url.port().expect("a port"));
+    let broker = Program::start(&["--memory", "--speed", "next", "--resolve", &elsewhere, "--daily", "1"]).await;
+    let hours = [("upstash-retries", "3"), ("upstash-retry-delay", "3600000")];
+    let answer = broker.post("v2/publish/https://far.example/w", &hours, String::new()).await;
+    assert_eq!(broker.idle().await, 200);
+    for _ in 0..4 {
+        let push = destination.next().await;
+        assert_eq!(push.header("upstash-message-id"), answer["messageId"]);
+    }
+    let more = http().post(format!("{}/v2/publish/https://far.example/w", broker.root)).bearer_auth(DEV_USERS[0].token);
+    assert_eq!(more.send().await.expect("answered").status(), 429);
+
+    for arguments in [
+        &["--speed", "0"][..],
+        &["--speed", "fast"],
+        &["--faults", "drop=0.1"],
+        &["--seed", "1", "--faults", "drop=2"],
+        &["--resolve", "nowhere"],
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ended = run(program().arg("broker").args(arguments).current_dir(folder.path())).await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
+    }
+}
