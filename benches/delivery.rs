@@ -89,6 +89,7 @@ fn commit(bencher: Bencher<'_, '_>) {
             id: JobId::new(format!("job_{number}")),
             op: OpId::new(number.to_string()),
             expected: Expected::Absent,
+            version: 1,
             body: body.clone().into(),
             due: DueAt::At(NOW),
             expiry: None,

@@ -73,7 +73,7 @@ impl Engine {
         let end = Instant::now() + LITTLE_ROUND;
         let mut swept = Swept::default();
         for id in due.iter().filter(|id| *id != but).take(MENDED) {
-            match timeout_at(end, self.mend_one(id, &swept)).await {
+            match timeout_at(end, Box::pin(self.mend_one(id, &swept))).await {
                 Ok(mended) => swept.count(&mended),
                 Err(_) => return,
             }

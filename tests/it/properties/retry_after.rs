@@ -44,6 +44,7 @@ fn brokers(name: &str, wish: &str) -> i64 {
         failure_callback: None,
         labels: Vec::new(),
         caller_ip: None,
+        ..Spec::default()
     };
     let record = Record { v: 1, id: "msg_1".to_owned(), spec, created_at: 0, not_before: 0, due: 0, retried: 0 };
     let answer = Answer { status: 503, headers: vec![(name.to_owned(), wish.to_owned())], body: Bytes::new() };
