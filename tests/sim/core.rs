@@ -279,7 +279,9 @@ fn live(count: u64) {
             .collect();
         let mut all = BTreeMap::<&str, u64>::new();
         for ends in threads.into_iter().map(|thread| thread.join().expect("every life holds")) {
-            ends.into_iter().for_each(|(end, count)| *all.entry(end).or_default() += count);
+            for (end, count) in ends {
+                *all.entry(end).or_default() += count;
+            }
         }
         all
     });

@@ -6,7 +6,7 @@ use crate::people;
 use crate::plan::Plan;
 use crate::world::queue::{self, Fate};
 use crate::world::{Setting, World};
-use cliprelay::job::State;
+use cliprelay::job::{Job, State};
 use fastrand::Rng;
 use std::sync::Arc;
 use std::time::Duration;
@@ -116,7 +116,7 @@ async fn rests(world: &Arc<World>) -> bool {
         tokio::select! {
             biased;
             () = world.changed.notified() => {}
-            () = sleep(Duration::from_secs(60)) => {}
+            () = sleep(Duration::from_mins(1)) => {}
         }
         let pushes = world.state().laws.pushes;
         if pushes >= looked + 3 {
@@ -165,7 +165,7 @@ async fn late_pushes(world: &Arc<World>) {
         let after = world.record(&sent.message.envelope.job_id);
         let quiet = answer.as_ref().is_some_and(|answer| answer.status == 200);
         // Where nothing is left of it, it is done again from what the message tells.
-        let was_over = before.as_ref().is_some_and(|job| job.is_final());
+        let was_over = before.as_ref().is_some_and(Job::is_final);
         if was_over && (!quiet || before != after || billed != world.state().klap.billed()) {
             world.violate("1 a late push is absorbed", || format!("{answer:?}"));
         }
@@ -178,7 +178,9 @@ async fn late_pushes(world: &Arc<World>) {
 
 fn told(seed: u64, world: &Arc<World>) -> Life {
     let processes = world.state().processes.clone();
-    processes.iter().for_each(|process| process.ends());
+    for process in &processes {
+        process.ends();
+    }
     let trace = world.trace();
     let state = world.state();
     let first = state.laws.accepted.first().and_then(|id| state.laws.jobs.get(id));

@@ -1,5 +1,6 @@
 //! Simulated lives: the real core, flow, kinds, clients and routes over a world in which everything may go wrong, and does
 //! so by seed. `infra/sim` runs them; `SIM_SEED=7 infra/sim replay` lives one again and tells it.
+#![expect(clippy::expect_used, reason = "a life that cannot go on must stop, wherever it is")]
 
 mod core;
 mod crowd;

@@ -74,8 +74,7 @@ pub async fn enqueue(world: &Arc<World>) {
 pub async fn sweep(world: &Arc<World>) {
     let request = Request::post("/api/cron/klap").header("authorization", format!("Bearer {OPERATOR}"));
     let process = world.any_process();
-    let answer =
-        timeout(Duration::from_secs(60), process.answer(request.body(Body::empty()).expect("a request"))).await;
+    let answer = timeout(Duration::from_mins(1), process.answer(request.body(Body::empty()).expect("a request"))).await;
     let answer = answer.ok().flatten();
     world.tell(|| format!("{process} sweeps: {}", answer.map_or(Value::Null, |answer| answer.body)));
 }

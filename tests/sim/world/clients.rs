@@ -218,7 +218,7 @@ impl Store for Shop {
         self.enter().await.map(drop)
     }
 
-    fn opening(&self) -> &str {
+    fn opening(&self) -> &'static str {
         "shared"
     }
 }

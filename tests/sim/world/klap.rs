@@ -16,8 +16,8 @@ pub struct Bill {
     pub what: Billed,
     /// The id that was given for it.
     pub id: String,
-    /// Whether a living process got the answer.
-    pub heard: bool,
+    /// The living process that got the answer.
+    pub heard: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,9 +81,9 @@ impl Klap {
         self.bills.len()
     }
 
-    pub fn heard(&mut self, bills: Range<usize>) {
+    pub fn heard(&mut self, bills: Range<usize>, process: usize) {
         for bill in &mut self.bills[bills] {
-            bill.heard = true;
+            bill.heard = Some(process);
         }
     }
 
@@ -100,7 +100,7 @@ impl Klap {
 
     fn make_task(&mut self, video: String, now: Millis) -> Task {
         let id = format!("task{}", self.tasks.len() + 1);
-        self.bills.push(Bill { what: Billed::Task(video), id: id.clone(), heard: false });
+        self.bills.push(Bill { what: Billed::Task(video), id: id.clone(), heard: None });
         self.tasks.push(Made { id, ready: now + self.working, failed: false });
         self.task(self.tasks.len() - 1, now)
     }
@@ -154,7 +154,7 @@ impl Klap {
         let same = self.exports.iter().filter(|other| other.folder == folder && other.clip == clip);
         let ended = same.filter(|other| other.failed || other.forgotten).count();
         let what = Billed::Export { folder: folder.to_owned(), clip: clip.to_owned(), ended };
-        self.bills.push(Bill { what, id: id.clone(), heard: false });
+        self.bills.push(Bill { what, id: id.clone(), heard: None });
         self.exports.push(Rendered {
             id,
             folder: folder.to_owned(),

@@ -22,7 +22,7 @@ pub fn plain(status: u16, body: impl Into<Body>) -> Response {
     Response::from(response.expect("a good answer"))
 }
 
-pub fn with_header(status: u16, name: &str, value: impl ToString) -> Response {
+pub fn with_header(status: u16, name: &str, value: &impl ToString) -> Response {
     let response = axum::http::Response::builder().status(status).header(name, value.to_string());
     Response::from(response.body(Body::from("")).expect("a good answer"))
 }
@@ -125,8 +125,8 @@ pub async fn carry(world: &Arc<World>, process: &Arc<Process>, request: Request)
             Ok(plain(200, "<html>maintenance</html>"))
         }
         F::KlapStalls | F::StorageStalls | F::FileStalls => pending().await,
-        F::KlapBusy => Ok(with_header(429, "retry-after", 20)),
-        F::KlapUnavailable => Ok(with_header(503, "retry-after", 15)),
+        F::KlapBusy => Ok(with_header(429, "retry-after", &20)),
+        F::KlapUnavailable => Ok(with_header(503, "retry-after", &15)),
         F::KlapBroken => Ok(plain(500, r#"{"message":"internal error"}"#)),
         F::PublishRefused => Ok(plain(500, r#"{"error":"internal error"}"#)),
         F::StorageAway | F::RowAway => Ok(plain(503, r#"{"message":"away"}"#)),
@@ -147,7 +147,7 @@ async fn there_and_back(
     let bills = world.state().klap.billed();
     world.way().await;
     process.alive().await;
-    world.state().klap.heard(paid..bills);
+    world.state().klap.heard(paid..bills, process.number);
     Ok(response)
 }
 

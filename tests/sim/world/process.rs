@@ -14,7 +14,7 @@ use cliprelay::services::outbound::{self, AllowList, Guard, Http};
 use cliprelay::services::qstash::signature::{SigningKeys, Verifier};
 use cliprelay::services::{Services, klap, qstash, source, supabase};
 use fastrand::Rng;
-use http_body_util::BodyExt as _;
+use http_body_util::{BodyExt as _, Collected};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -93,6 +93,7 @@ impl Process {
     pub fn dies(&self) {
         let Some(world) = self.world.upgrade() else { return };
         world.tell(|| format!("{self} dies"));
+        world.state().laws.gone.insert(self.number);
         self.dead.cancel();
         // The router holds the engine, which holds the world.
         self.router.lock().expect("nobody holds it").take();
@@ -100,6 +101,9 @@ impl Process {
     }
 
     pub fn freezes(&self, until: Instant) {
+        if let Some(world) = self.world.upgrade() {
+            world.state().laws.gone.insert(self.number);
+        }
         *self.frozen_until.lock().expect("nobody holds it") = Some(until);
     }
 
@@ -123,7 +127,7 @@ impl Process {
             let status = response.status();
             let retry_after = response.headers().get("retry-after").and_then(|after| after.to_str().ok()?.parse().ok());
             let nonretryable = response.headers().contains_key("upstash-nonretryable-error");
-            let body = response.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let body = response.into_body().collect().await.map(Collected::to_bytes).unwrap_or_default();
             assert!(status.as_u16() != 489 || nonretryable, "489 without its header");
             assert_ne!(status, StatusCode::INTERNAL_SERVER_ERROR, "{body:?}");
             Answer { status: status.as_u16(), retry_after, body: serde_json::from_slice(&body).unwrap_or_default() }

@@ -221,8 +221,8 @@ async fn beside(world: &Arc<World>, sent: &Sent, fault: Option<F>) {
 pub async fn push(world: &Arc<World>, sent: &Sent, live: bool) -> Option<Answer> {
     let process = world.any_process();
     world.tell(|| {
-        let (at, send) = (sent.message.envelope.at, sent.message.envelope.send);
-        format!("{process} <- {} {at}/{send} {:?}", sent.id, sent.step)
+        let envelope = &sent.message.envelope;
+        format!("{process} <- {} {}/{} {:?}", sent.id, envelope.at, envelope.send, sent.step)
     });
     {
         let mut state = world.state();
@@ -295,7 +295,7 @@ async fn dies(world: &Arc<World>, sent: &Sent) {
         let now = i64::try_from(world.now() / 1_000).unwrap_or(0);
         let token = sign(&keys.current, FAILED_URL, &body, now, &sent.id);
         world.tell(|| format!("{process} <- failure callback of {}", sent.id));
-        let answer = post(&process, FAILED_URL, &token, body.clone(), Duration::from_secs(60)).await;
+        let answer = post(&process, FAILED_URL, &token, body.clone(), Duration::from_mins(1)).await;
         world.tell(|| format!("{process} -> failure callback of {}: {:?}", sent.id, answer.as_ref().map(|a| a.status)));
         if answer.is_some_and(|answer| (200..300).contains(&answer.status) || answer.status == 489) {
             return;

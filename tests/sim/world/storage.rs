@@ -76,7 +76,7 @@ pub async fn answer(
     }
     let state = world.state();
     Ok(match state.storage.uploads.get(number).filter(|upload| !upload.gone) {
-        Some(upload) => with_header(200, "upload-offset", upload.offset),
+        Some(upload) => with_header(200, "upload-offset", &upload.offset),
         None => plain(404, "The file for this url was not found"),
     })
 }
@@ -153,7 +153,7 @@ fn begin(world: &World, request: &Request) -> Response {
     let mut state = world.state();
     let uploads = &mut state.storage.uploads;
     uploads.push(Upload { path, length, offset: 0, right: true, gone: false });
-    with_header(201, "location", format!("https://supabase.sim{UPLOADS}/upload{}", uploads.len() - 1))
+    with_header(201, "location", &format!("https://supabase.sim{UPLOADS}/upload{}", uploads.len() - 1))
 }
 
 async fn patch(
@@ -196,7 +196,7 @@ async fn patch(
     if !taken.whole || taken.bytes != announced {
         return Err(Unanswered::lost("the chunk broke off"));
     }
-    Ok(with_header(204, "upload-offset", now_at))
+    Ok(with_header(204, "upload-offset", &now_at))
 }
 
 impl Storage {

@@ -1,14 +1,18 @@
 //! What must hold whatever happens (the numbers are those of ARCHITECTURE's invariants): looked at with every write, publish
 //! and answer, and once more when a life is over.
 
-use crate::faults::{Fault as F, Step};
+mod ended;
+
+pub use ended::{doubts, ended, lost_for_good, paid, retried, stored};
+
+use crate::faults::Step;
 use crate::world::World;
 use crate::world::process::{Answer, Process};
-use crate::world::queue::{Fate, Sent};
+use crate::world::queue::Sent;
 use cliprelay::job::wire::{self, Message};
 use cliprelay::job::{Job, JobId, LeaseToken, Millis, Position, State};
 use cliprelay::store::{Commit, DueAt, Record};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 
 /// How long a write may have been on its way when its lease ended.
@@ -28,6 +32,8 @@ pub struct Laws {
     pub late_write: bool,
     pub jobs: BTreeMap<JobId, Seen>,
     pub progress: u64,
+    /// Processes that died or slept: what they had in hand may be lost with them.
+    pub gone: BTreeSet<usize>,
     deduplication: BTreeMap<String, (Position, u32)>,
 }
 
@@ -166,7 +172,7 @@ pub fn published(world: &World, message: &Message, deduplication: &str) {
 /// A push has been answered.
 pub fn answered(world: &World, sent: &Sent, answer: &Answer, began: Instant, live: bool) {
     if answer.status == 401 {
-        world.violate("7 a good push is believed", || format!("{}", sent.id));
+        world.violate("7 a good push is believed", || sent.id.clone());
     }
     if !(200..300).contains(&answer.status) {
         return;
@@ -183,8 +189,8 @@ pub fn answered(world: &World, sent: &Sent, answer: &Answer, began: Instant, liv
     };
     let moved_on = job.is_final() || (job.at, job.send) > (push.at, push.send);
     if !moved_on && !lost {
-        let (at, send) = (job.at, job.send);
-        world.violate("2 a push is taken only when its step is written", || format!("{at}/{send}, live {live}"));
+        let stands = format!("{}/{}, live {live}", job.at, job.send);
+        world.violate("2 a push is taken only when its step is written", || stands);
     }
     // Another may be further by now; whatever came next keeps the job going.
     let next_is_out = world.state().queue.sent.iter().any(|next| {
@@ -222,18 +228,6 @@ pub fn deleted(world: &World, id: &JobId, now: Millis) {
     }
 }
 
-/// Whether what the message and the record knew is both gone: nobody can know of the job any more, and nobody promises it.
-pub fn lost_for_good(world: &World) -> bool {
-    let gone = struck(world, &[F::MessageVanishes], None) > 0;
-    let lost = struck(world, &[F::StoreForgets, F::StoreEvicts, F::StoreRollsBack], None) > 0;
-    gone && lost && world.current().is_none() && world.state().queue.is_idle()
-}
-
-/// How many calls there were of which it cannot be known whether the task was paid.
-pub fn doubts(world: &World) -> usize {
-    struck(world, &DOUBTS, Some(Step::Submit)) + struck(world, &LOSSES, Some(Step::Submit))
-}
-
 /// Whether everything is at rest: each job over, no message on its way, nobody asking.
 pub fn at_rest(world: &World) -> bool {
     let state = world.state();
@@ -246,189 +240,4 @@ pub fn at_rest(world: &World) -> bool {
     // What was over may have been rolled back.
     let back = ids.iter().any(|id| world.record(id).is_some_and(|job| !job.is_final()));
     known && idle && asking == 0 && pushing == 0 && !back
-}
-
-/// How many of those faults struck, anywhere or at one step.
-fn struck(world: &World, faults: &[F], step: Option<Step>) -> usize {
-    let state = world.state();
-    let all = state.plan.struck.iter();
-    all.filter(|(fault, at)| faults.contains(fault) && step.is_none_or(|step| step == *at)).count()
-}
-
-const LOSSES: [F; 3] = [F::StoreForgets, F::StoreEvicts, F::StoreRollsBack];
-const ENDS: [F; 8] = [
-    F::CrashBeforeWrite,
-    F::CrashAfterWrite,
-    F::CrashBeforeCall,
-    F::CrashAfterCall,
-    F::CrashBeforePublish,
-    F::CrashAfterPublish,
-    F::Freezes,
-    F::FreezesInCall,
-];
-/// After which it cannot be known whether a call was billed.
-const DOUBTS: [F; 15] = [
-    F::CrashBeforeWrite,
-    F::CrashAfterWrite,
-    F::CrashBeforeCall,
-    F::CrashAfterCall,
-    F::Freezes,
-    F::FreezesInCall,
-    F::KlapBroken,
-    F::KlapLost,
-    F::KlapUnheard,
-    F::KlapBadGateway,
-    F::KlapStalls,
-    F::KlapGarbage,
-    F::StoreRestarts,
-    F::StoreStalls,
-    F::WriteLate,
-];
-
-/// What must hold when a life is over.
-pub fn ended(world: &World) {
-    money(world);
-    clips(world);
-    row(world);
-    let dead = world.state().queue.sent.iter().filter(|sent| sent.fate == Fate::Waiting).count();
-    if dead > 0 {
-        world.violate("1 nothing is left over", || format!("{dead} messages wait"));
-    }
-}
-
-/// How many tasks are paid for, if the job has one that Klap itself did not give up.
-pub fn paid(world: &World) -> Option<usize> {
-    let job = world.current()?;
-    let lost = job.error.as_ref().is_some_and(|error| error.code.starts_with("klap_task_"));
-    let has_task = job.ledger.receipts.iter().any(|receipt| receipt.effect.starts_with("submit:"));
-    (has_task && !lost).then(|| tasks(world))
-}
-
-fn tasks(world: &World) -> usize {
-    world.state().klap.bills().iter().filter(|bill| bill.is_task()).count()
-}
-
-/// A person's retry has come to its end.
-pub fn retried(world: &World, paid: Option<usize>) {
-    let now = tasks(world);
-    if paid.is_some_and(|paid| paid != now) {
-        world.violate("4 a retry uses what is paid", || format!("{paid:?} tasks became {now}"));
-    }
-}
-
-fn money(world: &World) {
-    use crate::world::klap::Billed;
-    let losses = struck(world, &LOSSES, None);
-    // A loss together with the end of the one process that knew better.
-    let blind = if losses > 0 {
-        losses * struck(world, &ENDS, None)
-            + struck(world, &[F::StoreRestarts, F::StoreStalls, F::WriteLate, F::WriteLost], None)
-    } else {
-        0
-    };
-    let doubts = struck(world, &DOUBTS, Some(Step::Submit));
-    let (bills, jobs) = {
-        let state = world.state();
-        let jobs: Vec<Job> = state.laws.jobs.values().map(|seen| seen.last.clone()).collect();
-        (state.klap.bills().to_vec(), jobs)
-    };
-    let retries = world.state().laws.retries;
-    let generations: u64 = jobs
-        .iter()
-        .filter(|job| job.started_at.is_some() || job.at.epoch > 1)
-        .map(|job| job.plan["generation"].as_u64().unwrap_or(1))
-        .sum();
-    let generations = usize::try_from(generations).unwrap_or(0).max(usize::from(!bills.is_empty()));
-    let duplicates: usize = jobs.iter().map(|job| job.ledger.possible_duplicates as usize).sum();
-    let tasks = bills.iter().filter(|bill| matches!(bill.what, Billed::Task(_))).count();
-    let heard = bills.iter().filter(|bill| bill.heard && matches!(bill.what, Billed::Task(_))).count();
-    let told =
-        || format!("{tasks} tasks ({heard} heard of) for {generations}, {duplicates} possible duplicates: {bills:?}");
-    if tasks > generations + duplicates + blind {
-        world.violate("4 what may be paid twice is counted", told);
-    }
-    if duplicates > doubts + retries + losses {
-        world.violate("4 nothing counts as paid twice without a doubt", told);
-    }
-    if duplicates > jobs.len() + retries {
-        world.violate("4 by itself a job repeats an unknown call once", told);
-    }
-    let mut seen: Vec<&Billed> = Vec::new();
-    for bill in bills.iter().filter(|bill| matches!(bill.what, Billed::Export { .. })) {
-        if seen.contains(&&bill.what) && blind == 0 {
-            world.violate("4 no export is paid twice", || format!("{bill:?} of {bills:?}"));
-        }
-        seen.push(&bill.what);
-    }
-    let receipts: Vec<&str> =
-        jobs.iter().flat_map(|job| &job.ledger.receipts).map(|receipt| receipt.id.as_str()).collect();
-    for bill in bills.iter().filter(|bill| bill.heard && !receipts.contains(&bill.id.as_str())) {
-        if blind == 0 && !unwritable(world) {
-            world.violate("4 every receipt is kept", || format!("{bill:?} is not among {receipts:?}"));
-        }
-    }
-}
-
-/// Whether a receipt may have been in hand of a process that could never write it.
-fn unwritable(world: &World) -> bool {
-    struck(
-        world,
-        &[
-            F::StoreRestarts,
-            F::StoreStalls,
-            F::WriteLate,
-            F::CrashBeforeWrite,
-            F::CrashAfterWrite,
-            F::Freezes,
-            F::FreezesInCall,
-            F::CrashBeforeCall,
-            F::CrashAfterCall,
-        ],
-        None,
-    ) > 0
-}
-
-fn clips(world: &World) {
-    let state = world.state();
-    let mut broken = Vec::new();
-    for seen in state.laws.jobs.values() {
-        let job = &seen.last;
-        for clip in job.plan["clips"].as_array().into_iter().flatten().filter(|clip| clip["state"] == "stored") {
-            let path = clip["stored"]["path"].as_str().unwrap_or_default();
-            let object = state.storage.objects.get(path);
-            if !object.is_some_and(|object| object.right && Some(object.size) == clip["stored"]["size"].as_u64()) {
-                broken.push(format!("{path}: {object:?}"));
-            }
-        }
-    }
-    let exports = state.klap.bills().len();
-    let objects = state.storage.objects.len();
-    drop(state);
-    for how in broken {
-        world.violate("5 a clip is listed only when storage has all of it", || how);
-    }
-    if objects > exports {
-        world.violate("5 each clip is stored once", || format!("{objects} objects for {exports} calls"));
-    }
-}
-
-fn row(world: &World) {
-    let state = world.state();
-    let keeps = state.rows.keeps_others();
-    let written = state.rows.clips().len();
-    let done = state.laws.jobs.values().find(|seen| seen.last.state == State::Done);
-    let stored = done.map(|seen| stored(&seen.last));
-    let only = state.laws.jobs.len() == 1;
-    drop(state);
-    if !keeps {
-        world.violate("6 what others wrote survives", String::new);
-    }
-    if only && stored.is_some_and(|stored| stored != written) {
-        world.violate("6 the row holds the stored clips", || format!("{written} of {stored:?}"));
-    }
-}
-
-/// How many clips a job has stored.
-pub fn stored(job: &Job) -> usize {
-    job.plan["clips"].as_array().into_iter().flatten().filter(|clip| clip["state"] == "stored").count()
 }
