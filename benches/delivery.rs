@@ -4,7 +4,8 @@
 
 use cliprelay::job::wire::{Message, decode_record, encode_record};
 use cliprelay::job::{
-    Event, Job, JobId, Lease, LeaseToken, Limits, NewJob, OpId, Outcome, Owner, ProjectId, Report, Settlement, apply,
+    Event, Job, JobId, Lease, LeaseToken, Limits, NewJob, OpId, Outcome, Owner, ProjectId, Push, Report, Settlement,
+    apply,
 };
 use cliprelay::kinds::Kind;
 use cliprelay::services::qstash::signature::{SigningKeys, Verifier, sign};
@@ -40,7 +41,7 @@ fn job() -> Job {
 
 fn claimed(job: &Job) -> Job {
     let lease = Lease { token: LeaseToken::new("t"), until: NOW + 46_000, opening: "redis".to_owned() };
-    apply(job, &Event::Claim { at: job.at, lease }, NOW, &LIMITS).unwrap()
+    apply(job, &Event::Claim { push: Push { at: job.at, send: job.send }, lease }, NOW, &LIMITS).unwrap()
 }
 
 /// The signature of one push over its real body.

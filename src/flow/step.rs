@@ -86,7 +86,7 @@ impl Engine {
                     let Some(kind) = kind else {
                         return Ok(Err(Reply::newer(wire::VERSION + 1)));
                     };
-                    match self.take(&loaded, kind, until).await? {
+                    match self.take(loaded, message, kind, until).await? {
                         Ok(claimed) => return Ok(Ok(claimed)),
                         Err(again) => found = again,
                     }
@@ -99,10 +99,13 @@ impl Engine {
     /// Commits the claim; `Err` holds the record that got in between.
     async fn take(
         &self,
-        loaded: &Loaded,
+        mut loaded: Loaded,
+        message: &wire::Message,
         kind: Kind,
         until: Instant,
     ) -> Result<Result<Claimed, Option<Loaded>>, Fault> {
+        // A store that forgot may have been told of the job by an older message: this one may know of more that is paid.
+        message.receipts.iter().for_each(|receipt| loaded.job.ledger.receive(receipt));
         let length = kind.length(&loaded.job.step);
         let times = &self.settings.steps;
         let begun = Instant::now();
@@ -112,8 +115,8 @@ impl Engine {
             opening: self.store.opening().to_owned(),
         };
         let token = lease.token.clone();
-        let claim = Event::Claim { at: loaded.job.at, lease };
-        Ok(match self.update(loaded, &claim, &EXACT, until).await? {
+        let claim = Event::Claim { push: message.push(), lease };
+        Ok(match self.update(&loaded, &claim, &EXACT, until).await? {
             Updated::Applied(loaded, _) => Ok(Claimed {
                 loaded: *loaded,
                 token,

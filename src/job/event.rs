@@ -16,9 +16,9 @@ pub struct Push {
 /// Everything that can happen to a job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A delivery takes the step.
+    /// A delivery takes the step: of the live message, or of one sent before it.
     Claim {
-        at: Position,
+        push: Push,
         lease: Lease,
     },
     /// The holder is about to make paid calls.

@@ -66,7 +66,7 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
         }
         Event::Retry { step, plan, stage } => retry_by_hand(&mut next, step, plan, stage, now, limits)?,
         _ if job.is_final() && !sabotage::is(Sabotage::EndsChange) => return Err(Refused::Final),
-        Event::Claim { at, lease } => claim(&mut next, *at, lease, now, limits)?,
+        Event::Claim { push, lease } => claim(&mut next, *push, lease, now, limits)?,
         Event::Intend { token, effects, looked_up } => {
             held(job, token, now)?;
             if effects.iter().any(|effect| job.ledger.receipt(effect).is_some()) {
@@ -154,8 +154,8 @@ fn current(job: &Job, push: Push) -> Result<(), Refused> {
     if push.at == job.at && push.send == job.send { Ok(()) } else { Err(Refused::OldNews) }
 }
 
-fn claim(job: &mut Job, at: Position, lease: &Lease, now: Millis, limits: &Limits) -> Result<(), Refused> {
-    if at != job.at {
+fn claim(job: &mut Job, push: Push, lease: &Lease, now: Millis, limits: &Limits) -> Result<(), Refused> {
+    if push.at != job.at {
         return Err(Refused::OldNews);
     }
     if job.started_at.is_none() {
@@ -165,7 +165,8 @@ fn claim(job: &mut Job, at: Position, lease: &Lease, now: Millis, limits: &Limit
     job.attempts += 1;
     job.leased_until = job.leased_until.max(lease.until);
     job.message.look_at = lease.until + retry::look(job.message.looks);
-    job.message.sent = true;
+    // It proves that its own message was sent; of one sent anew since, it proves nothing.
+    job.message.sent |= push.send == job.send;
     job.state = State::Running { lease: lease.clone() };
     Ok(())
 }

@@ -107,7 +107,7 @@ impl Life {
         self.claims += 1;
         let token = LeaseToken::new(format!("t{}", self.claims));
         let lease = Lease { token: token.clone(), until: self.now + LEASE, opening: OPENING.to_owned() };
-        if let Err(refused) = self.happens(&Event::Claim { at: push.at, lease }) {
+        if let Err(refused) = self.happens(&Event::Claim { push, lease }) {
             return self.broken.push(format!("it was due: {refused}"));
         }
         self.holders.push(token.clone());

@@ -45,8 +45,8 @@ impl Life {
 /// The life of a seed, with what the seed plans.
 pub fn of_seed(seed: u64, tracing: bool) -> Life {
     let mut rng = Rng::with_seed(seed);
-    let setting = Setting::drawn(&mut rng);
-    let plan = Plan::of_seed(seed, &mut rng);
+    let mut setting = Setting::drawn(&mut rng);
+    let plan = Plan::of_seed(seed, &mut rng, &mut setting);
     live(seed, plan, setting, tracing)
 }
 
@@ -133,7 +133,12 @@ fn forgives(world: &World) {
     let decided = laws::doubts(world) <= 1;
     let state = world.state();
     let struck = state.plan.struck.clone();
-    let merciful = decided && struck.iter().all(|(fault, _)| fault.mercy() == Mercy::Absorbed) && struck.len() <= FEW;
+    // Asleep, a process may use up one attempt before and one after.
+    let few = struck
+        .iter()
+        .map(|(fault, _)| 1 + usize::from(matches!(fault, Fault::Freezes | Fault::FreezesInCall)))
+        .sum::<usize>();
+    let merciful = decided && few <= FEW && struck.iter().all(|(fault, _)| fault.mercy() == Mercy::Absorbed);
     let clips = state.setting.clips;
     let Some(first) = state.laws.accepted.first().and_then(|id| state.laws.jobs.get(id)) else { return };
     let (end, stored, error) = (first.last.state.clone(), laws::stored(&first.last), first.last.error.clone());

@@ -1,6 +1,7 @@
 //! What is to go wrong in one life, and what did.
 
 use super::faults::{Fault, Hook, Step, cells};
+use super::world::Setting;
 use fastrand::Rng;
 
 /// One thing that is to go wrong: at the `skip`-th chance in that step.
@@ -41,20 +42,29 @@ impl Plan {
     }
 
     /// One cell after the other over the seeds, so that each gets its share, and chance adds up to three more.
-    pub fn of_seed(seed: u64, rng: &mut Rng) -> Self {
+    pub fn of_seed(seed: u64, rng: &mut Rng, setting: &mut Setting) -> Self {
         let cells = cells();
         let first = cells[usize::try_from(seed % cells.len() as u64).unwrap_or(0)];
         let more = [0, 0, 1, 1, 2, 3][rng.usize(..6)];
         let all = std::iter::once(first).chain((0..more).map(|_| cells[rng.usize(..cells.len())])).collect::<Vec<_>>();
-        let planned = all.into_iter().map(|(fault, step)| {
+        let mut planned = Vec::new();
+        for (fault, step) in all {
             let skip = match fault.hook() {
+                _ if step == Step::Enqueue => 0,
                 Hook::Write | Hook::Recorded => rng.u32(..4),
                 Hook::Klap | Hook::Call | Hook::Storage if step == Step::Transfer => rng.u32(..3),
                 _ => 0,
             };
-            Planned { fault, step, skip }
-        });
-        Self::new(planned.collect())
+            match fault.hook() {
+                // Only what dies is called back about, only large clips come in chunks, only rows without the function are guarded.
+                Hook::Callback => planned.push(Planned { fault: Fault::MessageDies, step, skip: 0 }),
+                Hook::Patch => setting.large = true,
+                Hook::Guarded => setting.merge_function = false,
+                _ => {}
+            }
+            planned.push(Planned { fault, step, skip });
+        }
+        Self::new(planned)
     }
 
     pub fn pending(&self) -> &[Planned] {

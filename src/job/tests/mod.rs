@@ -82,7 +82,7 @@ pub(super) fn claim(by: &str, until: Millis) -> Event {
 }
 
 pub(super) fn claim_at(at: Position, by: &str, until: Millis) -> Event {
-    Event::Claim { at, lease: Lease { token: token(by), until, opening: OPENING.to_owned() } }
+    Event::Claim { push: Push { at, send: 1 }, lease: Lease { token: token(by), until, opening: OPENING.to_owned() } }
 }
 
 pub(super) fn settle(by: &str, outcome: Outcome) -> Event {

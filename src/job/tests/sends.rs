@@ -128,3 +128,16 @@ fn a_pointer_names_the_job_and_its_epoch() {
     assert_eq!(queued().pointer(), "job_1.1");
     assert_eq!(after(&failed(), &retry_by_hand(), T0).pointer(), "job_1.2");
 }
+
+#[test]
+fn a_late_delivery_proves_nothing_of_the_message_sent_anew() {
+    let first = waiting();
+    let spent = Event::Spent { push: push(&first), dlq_id: None, lease_over: true, after: SECOND };
+    let anew = after(&first, &spent, T0);
+    assert!(anew.unsent());
+    let by_the_first = after(&anew, &claim_at(anew.at, "a", T0 + MINUTE), T0);
+    assert!(by_the_first.unsent(), "the second message is recorded and not known to be out");
+    let lease = Lease { token: token("a"), until: T0 + MINUTE, opening: OPENING.to_owned() };
+    let by_the_second = after(&anew, &Event::Claim { push: push(&anew), lease }, T0);
+    assert!(!by_the_second.unsent());
+}
