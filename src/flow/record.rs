@@ -2,6 +2,7 @@
 //! a write that lost the race is decided again on the record that won.
 
 use super::{Engine, millis};
+use crate::job::ledger::Intent;
 use crate::job::{self, Job, JobId, Millis, OpId, Refused, wire};
 use crate::sabotage::{self, Sabotage};
 use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record, Remember, keys};
@@ -132,8 +133,8 @@ impl Engine {
     ) -> Result<Updated, Fault> {
         let mut loaded = from.clone();
         loop {
-            // A store that lost its last writes may have lost receipts with them: we know them still.
-            let owed = carry_over(&from.job, &mut loaded.job);
+            // A store that lost its last writes may have lost what was written of paid calls: we know it still.
+            let owed = carry_over(from, &mut loaded);
             let now = loaded.now();
             let (next, refused) = match job::apply(&loaded.job, event, now, &self.settings.limits) {
                 Ok(next) => (next, None),
@@ -144,17 +145,21 @@ impl Engine {
                 let early = Loaded { job: next.clone(), ..loaded.clone() };
                 let _ = Box::pin(self.drain(early, until)).await;
             }
+            // What is owed is written whatever became of the event, and nothing else then.
+            let bare = Along { put_back: along.put_back, ..Along::default() };
+            let along = if refused.is_some() { &bare } else { along };
+            let written = |updated| match (updated, refused) {
+                (Updated::Applied(loaded, _), Some(refused)) => Updated::Refused(refused, loaded),
+                (updated, _) => updated,
+            };
             let commit = self.commit_of(Some(&loaded.job), &next, Expected::Version(loaded.version), along, now);
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
-                    let written = Loaded { job: next, version, clock: loaded.clock };
-                    return Ok(match refused {
-                        None => self.applied(written, due),
-                        Some(refused) => Updated::Refused(refused, Box::new(written)),
-                    });
+                    let next = Loaded { job: next, version, clock: loaded.clock };
+                    return Ok(written(self.applied(next, due)));
                 }
                 Committed::Replayed(record) => {
-                    return Ok(self.applied(decode(&record, loaded.clock)?, Vec::new()));
+                    return Ok(written(self.applied(decode(&record, loaded.clock)?, Vec::new())));
                 }
                 Committed::Conflict(record) if along.exact => {
                     return Ok(Updated::Refused(Refused::OldNews, Box::new(decode(&record, loaded.clock)?)));
@@ -168,7 +173,7 @@ impl Engine {
                 Committed::Missing if along.put_back => match self.put_back(next, loaded.clock, along, until).await? {
                     // Somebody else was first: decided on that record.
                     Updated::Refused(_, found) => loaded = *found,
-                    updated => return Ok(updated),
+                    updated => return Ok(written(updated)),
                 },
                 Committed::Missing => return Ok(Updated::Missing),
                 Committed::PointerTaken(_) => return Ok(Updated::PointerTaken),
@@ -287,11 +292,23 @@ impl Engine {
     }
 }
 
-/// Gives the record found the receipts of the one we had; whether it lacked any.
-fn carry_over(had: &Job, found: &mut Job) -> bool {
-    let before = found.ledger.receipts.len();
-    had.ledger.receipts.iter().for_each(|receipt| found.ledger.receive(receipt));
-    found.ledger.receipts.len() > before
+/// Gives the record found what the one we had knew of paid calls, if the store has lost that; whether it lacked any. Receipts
+/// only grow and versions only rise, so a record without ours, or older than ours, proves the loss; then calls whose outcome
+/// is unknown are unknown still.
+fn carry_over(had: &Loaded, found: &mut Loaded) -> bool {
+    let (known, ledger) = (&had.job.ledger, &mut found.job.ledger);
+    let before = ledger.receipts.len();
+    known.receipts.iter().for_each(|receipt| ledger.receive(receipt));
+    let lost = ledger.receipts.len() > before;
+    if !lost && found.version >= had.version {
+        return false;
+    }
+    let unknown = |intent: &&Intent| ledger.receipt(&intent.effect).is_none() && !ledger.intents.contains(intent);
+    let missing: Vec<Intent> = known.intents.iter().filter(unknown).cloned().collect();
+    let more = lost || !missing.is_empty() || known.possible_duplicates > ledger.possible_duplicates;
+    ledger.intents.extend(missing);
+    ledger.possible_duplicates = ledger.possible_duplicates.max(known.possible_duplicates);
+    more
 }
 
 fn decode(record: &Record, clock: Clock) -> Result<Loaded, Fault> {

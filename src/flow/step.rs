@@ -176,12 +176,20 @@ impl Engine {
     /// Writes how the step ended together with the next message, publishes it, and answers.
     async fn settle(&self, loaded: &Loaded, token: LeaseToken, settlement: Settlement, lease_end: Instant) -> Reply {
         let outcome = settlement.outcome.clone();
+        let (held, unpaid) = (token.clone(), settlement.refused.clone());
         let event = Event::Settle { token, settlement };
         let along = Along { put_back: true, peek_due: MENDED + 1, ..Along::default() };
         let until = lease_end.max(Instant::now() + STORE_PATIENCE);
         let (settled, due) = match self.update(loaded, &event, &along, until).await {
             Ok(Updated::Applied(settled, due)) => (*settled, due),
-            Ok(Updated::Refused(_, found)) => return self.as_it_stands(*found, loaded.job.at).await,
+            Ok(Updated::Refused(_, found)) => {
+                // Too late to end the step, but not to say what was not paid.
+                if !unpaid.is_empty() {
+                    let withdrawn = Event::Withdraw { token: held, effects: unpaid };
+                    let _ = self.update(&found, &withdrawn, &Along::default(), until).await;
+                }
+                return self.as_it_stands(*found, loaded.job.at).await;
+            }
             Ok(_) => return Reply::away("the record is gone"),
             Err(_) if sabotage::is(Sabotage::ReplyBeforeWrite) => return Reply::Done,
             Err(fault) => return Reply::away(&fault),

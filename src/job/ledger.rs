@@ -6,6 +6,7 @@
 
 use super::id::{Millis, Position};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// Everything a job knows of its paid calls, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,11 +64,15 @@ impl Ledger {
         self.intents.push(Intent { effect: effect.to_owned(), at, made_at: now, repeats });
     }
 
-    /// After a paid call. The same receipt again changes nothing. Closes one unknown call of that effect.
+    /// After a paid call. The same receipt again changes nothing. Closes one unknown call of that effect. A second id for one
+    /// effect is a call paid twice, whatever was known before.
     pub fn receive(&mut self, receipt: &Receipt) {
         if !self.receipts.contains(receipt) {
             self.take(&receipt.effect);
             self.receipts.push(receipt.clone());
+            let effects: BTreeSet<&str> = self.receipts.iter().map(|receipt| receipt.effect.as_str()).collect();
+            let more = u32::try_from(self.receipts.len() - effects.len()).unwrap_or(u32::MAX);
+            self.possible_duplicates = self.possible_duplicates.max(more);
         }
     }
 

@@ -76,8 +76,9 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
                 next.ledger.intend(effect, job.at, now, *looked_up);
             }
         }
+        // What is known not to have been paid is known after the lease as well.
         Event::Withdraw { token, effects } => {
-            held(job, token, now)?;
+            last_held(job, token)?;
             for effect in effects {
                 next.ledger.close(effect);
             }
@@ -144,6 +145,16 @@ fn held(job: &Job, token: &LeaseToken, now: Millis) -> Result<(), Refused> {
         State::Running { .. } if sabotage::is(Sabotage::AnyToken) => Ok(()),
         State::Running { lease } if lease.token == *token && sabotage::is(Sabotage::LateHolder) => Ok(()),
         State::Running { lease } if lease.token == *token && now < lease.until => Ok(()),
+        State::Running { .. } | State::Queued | State::Waiting | State::Done | State::Failed | State::Cancelled => {
+            Err(Refused::Fenced)
+        }
+    }
+}
+
+/// Whether nobody has claimed the step since this token did.
+fn last_held(job: &Job, token: &LeaseToken) -> Result<(), Refused> {
+    match &job.state {
+        State::Running { lease } if lease.token == *token => Ok(()),
         State::Running { .. } | State::Queued | State::Waiting | State::Done | State::Failed | State::Cancelled => {
             Err(Refused::Fenced)
         }

@@ -3,7 +3,7 @@
 use crate::faults::{Fault, Hook, Mercy, Step};
 use crate::laws;
 use crate::people;
-use crate::plan::Plan;
+use crate::plan::{Plan, Planned};
 use crate::world::queue::{self, Fate};
 use crate::world::{Setting, World};
 use cliprelay::job::{Job, State};
@@ -38,7 +38,7 @@ pub struct Life {
 impl Life {
     /// Whether it counts: long enough, and something went wrong.
     pub fn is_full(&self) -> bool {
-        self.pushes >= 10 && !self.struck.is_empty()
+        self.pushes >= 10 && !self.struck.is_empty() && self.end != "lost"
     }
 }
 
@@ -75,28 +75,50 @@ async fn sweep_on(world: Arc<World>) {
 }
 
 async fn run(world: &Arc<World>) {
+    let planned = world.state().plan.clone();
+    let second_epoch = world.state().setting.second_epoch;
+    if second_epoch {
+        let fails = Planned { fault: Fault::TaskFails, step: Step::AwaitTask, skip: 0 };
+        world.state().plan.goes_on(Plan::new(vec![fails]));
+    }
     people::enqueue(world).await;
     if !rests(world).await {
         return;
     }
+    if second_epoch {
+        world.state().plan.goes_on(planned);
+        if !again(world).await {
+            return;
+        }
+    }
     forgives(world);
     // What went wrong is over; a person tries once more.
     world.state().plan.calm = true;
-    let paid = laws::paid(world);
-    if let Some(job) = people::may_retry(world)
-        && people::retry(world, &job).await
-    {
-        if !rests(world).await {
+    if people::may_retry(world).is_some() {
+        if !again(world).await {
             return;
         }
         let end = world.current();
         if end.as_ref().is_some_and(|job| job.state != State::Done) {
             world.violate("1 after a person's retry a job completes", || format!("{:?}", end.map(|job| job.error)));
         }
-        laws::retried(world, paid);
     }
     late_pushes(world).await;
     laws::ended(world);
+}
+
+/// A person tries a failed job once more; whether it came to rest.
+async fn again(world: &Arc<World>) -> bool {
+    let paid = laws::paid(world);
+    let Some(job) = people::may_retry(world) else { return true };
+    if !people::retry(world, &job).await {
+        return true;
+    }
+    let rested = rests(world).await;
+    if rested && world.state().plan.calm {
+        laws::retried(world, paid);
+    }
+    rested
 }
 
 /// Until everything is at rest; whether it came to that.
@@ -105,6 +127,7 @@ async fn rests(world: &Arc<World>) -> bool {
     let mut looked = 0;
     while !laws::at_rest(world) {
         if laws::lost_for_good(world) {
+            world.state().laws.lost_for_good = true;
             return false;
         }
         if tokio::time::Instant::now() > end {
@@ -132,7 +155,8 @@ fn forgives(world: &World) {
     // The second unknown payment is a person's to decide on.
     let decided = laws::doubts(world) <= 1;
     let state = world.state();
-    let struck = state.plan.struck.clone();
+    let first_epoch = usize::from(state.setting.second_epoch);
+    let struck: Vec<_> = state.plan.struck.iter().skip(first_epoch).copied().collect();
     // Asleep, a process may use up one attempt before and one after.
     let few = struck
         .iter()
@@ -197,7 +221,11 @@ fn told(seed: u64, world: &Arc<World>) -> Life {
         writes: state.laws.writes,
         tasks_billed: state.klap.bills().iter().filter(|bill| bill.is_task()).count(),
         clips_stored: state.storage.objects.len(),
-        end: first.map_or("nothing".to_owned(), |seen| seen.last.state.public().to_owned()),
+        end: match first {
+            _ if state.laws.lost_for_good => "lost".to_owned(),
+            Some(job) => job.last.state.public().to_owned(),
+            None => "nothing".to_owned(),
+        },
         chances: state.plan.noted.clone().unwrap_or_default(),
         trace,
     }

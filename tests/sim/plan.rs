@@ -20,7 +20,7 @@ pub struct Plan {
     /// Nothing more goes wrong.
     pub calm: bool,
     /// Strikes at that chance, whatever the step; and how many chances there have been.
-    at: Option<(usize, Fault)>,
+    at: Vec<(usize, Fault)>,
     chances: usize,
     /// What could have gone wrong at each chance, if it is to be noted.
     pub noted: Option<Vec<Vec<Hook>>>,
@@ -31,9 +31,9 @@ impl Plan {
         Self { pending, ..Self::default() }
     }
 
-    /// Only this, at that chance.
-    pub fn only(chance: usize, fault: Fault) -> Self {
-        Self { at: Some((chance, fault)), ..Self::default() }
+    /// Only these, each at the first fitting chance from that one on.
+    pub fn only(at: &[(usize, Fault)]) -> Self {
+        Self { at: at.to_vec(), ..Self::default() }
     }
 
     /// Nothing goes wrong, and every chance is noted.
@@ -67,6 +67,11 @@ impl Plan {
         Self::new(planned)
     }
 
+    /// Another plan from here on; what has struck is kept.
+    pub fn goes_on(&mut self, next: Self) {
+        *self = Self { struck: std::mem::take(&mut self.struck), chances: self.chances, ..next };
+    }
+
     pub fn pending(&self) -> &[Planned] {
         &self.pending
     }
@@ -81,7 +86,9 @@ impl Plan {
         if let Some(noted) = &mut self.noted {
             noted.push(hooks.to_vec());
         }
-        if let Some((_, fault)) = self.at.take_if(|(at, fault)| *at == chance && hooks.contains(&fault.hook())) {
+        let fits = |(at, fault): &(usize, Fault)| *at <= chance && hooks.contains(&fault.hook());
+        if let Some(index) = self.at.iter().position(fits) {
+            let (_, fault) = self.at.remove(index);
             self.struck.push((fault, step));
             return Some(fault);
         }

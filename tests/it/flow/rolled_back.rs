@@ -103,5 +103,7 @@ async fn a_receipt_of_a_holder_whose_claim_was_rolled_back_is_added_to_what_came
     let submits = record.ledger.receipts.iter().filter(|receipt| receipt.effect == "submit:1").count();
     let tasks = app.sandbox.klap.counts().await.unwrap().tasks;
     assert_eq!((record.state.public(), submits as u64), ("completed", tasks), "every paid task is known");
+    let told = u64::from(record.ledger.possible_duplicates);
+    assert!(told >= tasks - 1, "{told} told, {tasks} paid");
     app.settled().await;
 }

@@ -37,10 +37,17 @@ const DOUBTS: [F; 15] = [
 ];
 
 /// Whether what the message and the record knew is both gone: nobody can know of the job any more, and nobody promises it.
+/// Either its first message was not out when the store lost it, or QStash lost the furthest message as well.
 pub fn lost_for_good(world: &World) -> bool {
-    let gone = struck(world, &[F::MessageVanishes], None) > 0;
-    let lost = struck(world, &[F::StoreForgets, F::StoreEvicts, F::StoreRollsBack], None) > 0;
-    gone && lost && world.current().is_none() && world.state().queue.is_idle()
+    let lost = struck(world, &LOSSES, None) > 0;
+    let Some(job) = world.state().job.clone() else { return false };
+    let state = world.state();
+    let furthest = state.queue.sent.iter().filter(|sent| sent.message.envelope.job_id == job);
+    let furthest = furthest.max_by_key(|sent| (sent.message.envelope.at, sent.message.envelope.send));
+    let gone = furthest.is_none_or(|sent| sent.fate == Fate::Vanished);
+    let idle = state.queue.is_idle() && state.pushing == 0 && state.asking == 0;
+    drop(state);
+    lost && gone && idle && world.current().is_none()
 }
 
 /// How many calls there were of which it cannot be known whether the task was paid.
@@ -58,11 +65,32 @@ fn struck(world: &World, faults: &[F], step: Option<Step>) -> usize {
 /// What must hold when a life is over.
 pub fn ended(world: &World) {
     money(world);
+    ends(world);
     clips(world);
     row(world);
     let dead = world.state().queue.sent.iter().filter(|sent| sent.fate == Fate::Waiting).count();
     if dead > 0 {
         world.violate("1 nothing is left over", || format!("{dead} messages wait"));
+    }
+}
+
+/// How each job ended: as it was told to, and never for a reason that nobody here gives.
+fn ends(world: &World) {
+    let state = world.state();
+    let lost = !state.laws.lost_at.is_empty();
+    let mut broken = Vec::new();
+    for (id, seen) in &state.laws.jobs {
+        let job = &seen.last;
+        if state.laws.cancelled.contains(id) && job.state != State::Cancelled && !lost {
+            broken.push(format!("{id} was cancelled, and is {:?}", job.state));
+        }
+        if job.error.as_ref().is_some_and(|error| !error.retryable && error.code != "record_lost") {
+            broken.push(format!("{id}: {:?}", job.error));
+        }
+    }
+    drop(state);
+    for how in broken {
+        world.violate("1 a job ends as it was told to", || how);
     }
 }
 

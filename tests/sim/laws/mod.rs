@@ -9,7 +9,7 @@ use crate::faults::Step;
 use crate::world::World;
 use crate::world::process::{Answer, Process};
 use crate::world::queue::Sent;
-use cliprelay::job::wire::{self, Message};
+use cliprelay::job::wire::Message;
 use cliprelay::job::{Job, JobId, LeaseToken, Millis, Position, State};
 use cliprelay::store::{Commit, DueAt, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,8 @@ pub struct Laws {
     pub lost_at: Vec<Instant>,
     /// The write being applied was given up by its writer.
     pub late_write: bool,
+    /// What the store and QStash knew is both gone.
+    pub lost_for_good: bool,
     pub jobs: BTreeMap<JobId, Seen>,
     pub progress: u64,
     /// Processes that died or slept: what they had in hand may be lost with them.
@@ -55,8 +57,8 @@ fn lease_of(job: &Job) -> Option<(&LeaseToken, Millis)> {
 
 /// A record has been written.
 pub fn written(world: &World, process: &Process, before: Option<&Record>, commit: &Commit, now: Millis) {
-    let job = wire::decode_record(&commit.body).expect("a record of ours");
-    let before = before.map(|before| wire::decode_record(&before.body).expect("a record of ours"));
+    let job = world.decoded(&commit.body);
+    let before = before.map(|before| world.decoded(&before.body));
     world.tell(|| {
         let lease = lease_of(&job).map(|(token, _)| &token.as_str()[..4]);
         let ledger = &job.ledger;
@@ -175,7 +177,7 @@ pub fn answered(world: &World, sent: &Sent, answer: &Answer, began: Instant, liv
         world.violate("7 a good push is believed", || sent.id.clone());
     }
     if !(200..300).contains(&answer.status) {
-        return;
+        return refused(world, sent, answer, began);
     }
     let push = sent.message.push();
     let lost = world.state().laws.lost_at.iter().any(|at| *at >= began);
@@ -203,6 +205,28 @@ pub fn answered(world: &World, sent: &Sent, answer: &Answer, began: Instant, liv
     }
 }
 
+/// A push has been answered with anything but yes.
+fn refused(world: &World, sent: &Sent, answer: &Answer, began: Instant) {
+    let lost = world.state().laws.lost_at.iter().any(|at| *at >= began);
+    let Some(job) = world.record(&sent.message.envelope.job_id).filter(|_| !lost) else { return };
+    let now = world.now();
+    match answer.status {
+        489 if job.state != State::Failed => {
+            world.violate("1 a message is given up only for a job that failed", || format!("{:?}", job.state));
+        }
+        429 => {
+            // The lease as it was when it was looked at: at most a few round trips ago.
+            let wait = 1_000 * answer.retry_after.unwrap_or(0);
+            let left = lease_of(&job).map(|(_, until)| until.saturating_sub(now));
+            if left.is_some_and(|left| wait + 100 < left) {
+                world.violate("3 who finds a lease comes back after it", || format!("in {wait} ms, {left:?} are left"));
+            }
+        }
+        489 | 503 => {}
+        other => world.violate("2 QStash gets an answer it knows", || format!("{other}: {:?}", answer.body)),
+    }
+}
+
 /// A paid call is being made; `effect` as it begins in the ledger.
 pub fn paying(world: &World, effect: &str) {
     let ids: Vec<JobId> = world.state().laws.jobs.keys().cloned().collect();
@@ -222,7 +246,8 @@ pub fn paying(world: &World, effect: &str) {
 
 /// A record is being deleted by a sweep.
 pub fn deleted(world: &World, id: &JobId, now: Millis) {
-    let job = world.state().store.get(id, now).map(|record| wire::decode_record(&record.body).expect("ours"));
+    let record = world.state().store.get(id, now);
+    let job = record.map(|record| world.decoded(&record.body));
     if job.is_some_and(|job| !job.is_final()) {
         world.violate("1 no live job is deleted", || id.to_string());
     }

@@ -10,7 +10,7 @@ use cliprelay::job::JobId;
 use cliprelay::services::outbound::{Transport, Unanswered};
 use cliprelay::store::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Store};
 use reqwest::{Request, Response};
-use std::future::pending;
+use std::future::{Future, pending};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
@@ -19,6 +19,13 @@ use tokio::time::{Instant, sleep, timeout};
 pub struct Shop {
     world: Weak<World>,
     process: Weak<Process>,
+}
+
+/// How long the true client waits for a reply.
+const REPLY: Duration = Duration::from_secs(2);
+
+async fn in_time<T>(exchange: impl Future<Output = Result<T, Error>> + Send) -> Result<T, Error> {
+    timeout(REPLY, exchange).await.unwrap_or_else(|_| unknown())
 }
 
 fn unavailable<T>() -> Result<T, Error> {
@@ -61,17 +68,69 @@ impl Shop {
         answer
     }
 
-    async fn read<T>(&self, read: impl FnOnce(&World) -> T) -> Result<T, Error> {
+    async fn read<T: Send>(&self, read: impl FnOnce(&World) -> T + Send) -> Result<T, Error> {
+        in_time(self.read_once(read)).await
+    }
+
+    async fn read_once<T: Send>(&self, read: impl FnOnce(&World) -> T + Send) -> Result<T, Error> {
         let (world, process) = self.enter().await?;
         match world.strike(&[Hook::Read]) {
             Some(F::ReadRefused) => unavailable(),
-            Some(F::ReadLost) => {
-                sleep(Duration::from_secs(3)).await;
-                unknown()
-            }
+            Some(F::ReadLost) => pending().await,
             _ => {
                 let read = read(&world);
                 Ok(Self::leave(&world, &process, read).await)
+            }
+        }
+    }
+
+    async fn write(&self, commit: &Commit) -> Result<Committed, Error> {
+        let (world, process) = self.enter().await?;
+        let recorded = world.state().job.is_some();
+        let hooks: &[Hook] = if recorded { &[Hook::Write, Hook::Recorded] } else { &[Hook::Write] };
+        match world.strike(hooks) {
+            Some(F::CrashBeforeWrite) => {
+                process.dies();
+                pending().await
+            }
+            Some(F::CrashAfterWrite) => {
+                apply(&world, &process, commit);
+                process.dies();
+                pending().await
+            }
+            Some(F::WriteRefused) => unavailable(),
+            Some(F::WriteLost) => unknown(),
+            Some(F::WriteUnheard) => {
+                apply(&world, &process, commit);
+                unknown()
+            }
+            Some(F::WriteLate) => {
+                let late = commit.clone();
+                let seconds = world.state().rng.u64(1..30);
+                let from = process.clone();
+                world.later(Duration::from_secs(seconds), move |world| {
+                    world.state().laws.late_write = true;
+                    apply(world, &from, &late);
+                    world.state().laws.late_write = false;
+                });
+                pending().await
+            }
+            Some(F::StoreStalls) => {
+                let seconds = world.state().rng.u64(3..20);
+                world.state().store_stalls_until = Some(Instant::now() + Duration::from_secs(seconds));
+                pending().await
+            }
+            Some(F::StoreRestarts) => {
+                let seconds = world.state().rng.u64(1..60);
+                world.state().store_away_until = Some(Instant::now() + Duration::from_secs(seconds));
+                unavailable()
+            }
+            other => {
+                if let Some(fault) = other {
+                    meanwhile(&world, &process, fault).await;
+                }
+                let committed = apply(&world, &process, commit);
+                Ok(Self::leave(&world, &process, committed).await)
             }
         }
     }
@@ -115,54 +174,7 @@ impl Store for Shop {
     }
 
     async fn commit(&self, commit: &Commit) -> Result<Committed, Error> {
-        let (world, process) = self.enter().await?;
-        let recorded = world.state().job.is_some();
-        let hooks: &[Hook] = if recorded { &[Hook::Write, Hook::Recorded] } else { &[Hook::Write] };
-        match world.strike(hooks) {
-            Some(F::CrashBeforeWrite) => {
-                process.dies();
-                pending().await
-            }
-            Some(F::CrashAfterWrite) => {
-                apply(&world, &process, commit);
-                process.dies();
-                pending().await
-            }
-            Some(F::WriteRefused) => unavailable(),
-            Some(F::WriteLost) => unknown(),
-            Some(F::WriteUnheard) => {
-                apply(&world, &process, commit);
-                unknown()
-            }
-            Some(F::WriteLate) => {
-                let late = commit.clone();
-                let seconds = world.state().rng.u64(1..300);
-                let from = process.clone();
-                world.later(Duration::from_secs(seconds), move |world| {
-                    world.state().laws.late_write = true;
-                    apply(world, &from, &late);
-                    world.state().laws.late_write = false;
-                });
-                pending().await
-            }
-            Some(F::StoreStalls) => {
-                let seconds = world.state().rng.u64(3..20);
-                world.state().store_stalls_until = Some(Instant::now() + Duration::from_secs(seconds));
-                pending().await
-            }
-            Some(F::StoreRestarts) => {
-                let seconds = world.state().rng.u64(1..60);
-                world.state().store_away_until = Some(Instant::now() + Duration::from_secs(seconds));
-                unavailable()
-            }
-            other => {
-                if let Some(fault) = other {
-                    meanwhile(&world, &process, fault).await;
-                }
-                let committed = apply(&world, &process, commit);
-                Ok(Self::leave(&world, &process, committed).await)
-            }
-        }
+        in_time(self.write(commit)).await
     }
 
     async fn pointer(&self, key: &PointerKey) -> Result<Option<String>, Error> {
@@ -215,7 +227,7 @@ impl Store for Shop {
     }
 
     async fn ping(&self) -> Result<(), Error> {
-        self.enter().await.map(drop)
+        in_time(self.enter()).await.map(drop)
     }
 
     fn opening(&self) -> &'static str {

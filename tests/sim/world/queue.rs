@@ -41,6 +41,7 @@ pub struct Sent {
     retries: u32,
     timeout: Duration,
     due: Millis,
+    published: Millis,
 }
 
 #[derive(Default)]
@@ -122,7 +123,9 @@ fn publish(world: &Arc<World>, request: &Request) -> Response {
     laws::published(world, &message, &deduplication);
     let now = world.now();
     let mut state = world.state();
-    if let Some(first) = state.queue.sent.iter().find(|sent| sent.deduplication == deduplication) {
+    let window = u64::try_from(state.setting.deduplicates_for.as_millis()).unwrap_or(u64::MAX);
+    let same = |sent: &&Sent| sent.deduplication == deduplication && now < sent.published + window;
+    if let Some(first) = state.queue.sent.iter().find(same) {
         return json(202, &object!({"messageId": first.id, "deduplicated": true}));
     }
     let id = format!("msg{}", state.queue.sent.len() + 1);
@@ -136,6 +139,7 @@ fn publish(world: &Arc<World>, request: &Request) -> Response {
         retries: header("upstash-retries").parse().expect("a number"),
         timeout: Duration::from_secs(seconds("upstash-timeout")),
         due: now + 1_000 * seconds("upstash-delay"),
+        published: now,
     };
     state.queue.sent.push(sent.clone());
     drop(state);
