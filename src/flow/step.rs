@@ -224,7 +224,9 @@ impl Engine {
     /// What to tell QStash of a push for `at` whose holder could not write its end. Only a job that has moved on is old
     /// news: the message of a step that another is at, or nobody, may be needed again.
     async fn as_it_stands(&self, found: Loaded, at: Position) -> Reply {
-        if found.job.is_final() || found.job.at > at {
+        // An end of an earlier epoch is what a store goes on from that has lost this one: the push puts it back.
+        let is_over = found.job.is_final() && found.job.at.epoch >= at.epoch;
+        if is_over || found.job.at > at {
             return self.old_news(found).await;
         }
         match found.job.lease(found.now(), self.store.opening()) {

@@ -47,6 +47,25 @@ async fn ranged(headers: HeaderMap) -> Response {
     }
 }
 
+/// A film of boxes, whole or cut in the middle; the latter is served as if that were all of it.
+async fn film(axum::extract::Path(layout): axum::extract::Path<String>, headers: HeaderMap) -> Response {
+    let atom = |kind: &[u8; 4], content: usize| {
+        let length = u32::try_from(content + 8).unwrap().to_be_bytes();
+        [&length[..], &kind[..], &vec![7; content]].concat()
+    };
+    let (ftyp, moov, mdat) = (atom(b"ftyp", 16), atom(b"moov", 1_000), atom(b"mdat", SIZE));
+    let mut film = if layout.starts_with("index-last") { [ftyp, mdat, moov] } else { [ftyp, moov, mdat] }.concat();
+    match layout.rsplit('-').next() {
+        // Within the index, or before it.
+        Some("cut") => film.truncate(24 + SIZE + 8 + 500),
+        Some("headless") => film.truncate(24 + SIZE + 8),
+        _ => {}
+    }
+    let start = start_of(&headers).unwrap_or(0);
+    let range = format!("bytes {start}-{}/{}", film.len() - 1, film.len());
+    (StatusCode::PARTIAL_CONTENT, [("content-range", range)], film.split_off(start)).into_response()
+}
+
 fn cut_short() -> Response {
     let half = clip().slice(..SIZE / 2);
     ([("content-length", SIZE.to_string())], Body::from_stream(stream::iter(pieces(&half)))).into_response()
@@ -65,8 +84,12 @@ fn app() -> Router {
     let typed = |kind: &'static str| move || async move { ([("content-type", kind)], clip()) };
     Router::new()
         .route("/clip", get(ranged))
+        .route("/film/{layout}", get(film))
         .route("/no-range", get(|| async { clip() }))
-        .route("/earlier", get(|headers: HeaderMap| async move { partial(start_of(&headers).unwrap_or(5) - 5) }))
+        .route(
+            "/earlier",
+            get(|headers: HeaderMap| async move { partial(start_of(&headers).unwrap_or(5).saturating_sub(5)) }),
+        )
         .route(
             "/later",
             get(|headers: HeaderMap| async move {
@@ -240,4 +263,19 @@ async fn a_name_for_a_private_address_is_fetched_only_if_it_is_listed() {
     let listed = AllowList::parse(&format!("clips.example:{}", server.address.port())).unwrap();
     let opened = Source::new(guard(&listed), options()).open(&url, 0).await.unwrap();
     assert_eq!(bytes(opened).await.unwrap().len(), SIZE);
+}
+
+#[tokio::test]
+async fn who_goes_on_in_the_middle_of_a_file_that_was_cut_short_finds_out() {
+    let server = Server::start().await;
+    for whole in ["index-first", "index-last"] {
+        let opened = server.open(&format!("/film/{whole}"), 200_000).await.unwrap();
+        assert_eq!((opened.offset, opened.total), (200_000, 24 + 1_008 + 8 + SIZE as u64), "{whole}");
+    }
+    for (part, why) in [("index-last-cut", "moov would end at"), ("index-last-headless", "no index")] {
+        let refused = server.open(&format!("/film/{part}"), 200_000).await.err().unwrap().to_string();
+        assert!(refused.contains(why), "{part}: {refused}");
+    }
+    let refused = server.open("/film/index-first-headless", 200_000).await.err().unwrap().to_string();
+    assert!(refused.contains("mdat would end at"), "{refused}");
 }

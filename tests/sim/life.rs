@@ -111,9 +111,8 @@ async fn run(world: &Arc<World>) {
 async fn again(world: &Arc<World>) -> bool {
     let paid = laws::paid(world);
     let Some(job) = people::may_retry(world) else { return true };
-    if !people::retry(world, &job).await {
-        return true;
-    }
+    // Whatever it was told: the epoch may have been opened by a process that died before its answer.
+    people::retry(world, &job).await;
     let rested = rests(world).await;
     if rested && world.state().plan.calm {
         laws::retried(world, paid);
@@ -162,7 +161,15 @@ fn forgives(world: &World) {
         .iter()
         .map(|(fault, _)| 1 + usize::from(matches!(fault, Fault::Freezes | Fault::FreezesInCall)))
         .sum::<usize>();
-    let merciful = decided && few <= FEW && struck.iter().all(|(fault, _)| fault.mercy() == Mercy::Absorbed);
+    // A retry that the store lost before its first message was out was never made.
+    let opened = first_epoch == 0
+        || state
+            .laws
+            .accepted
+            .first()
+            .and_then(|id| state.laws.jobs.get(id))
+            .is_some_and(|seen| seen.last.at.epoch > 1);
+    let merciful = opened && decided && few <= FEW && struck.iter().all(|(fault, _)| fault.mercy() == Mercy::Absorbed);
     let clips = state.setting.clips;
     let Some(first) = state.laws.accepted.first().and_then(|id| state.laws.jobs.get(id)) else { return };
     let (end, stored, error) = (first.last.state.clone(), laws::stored(&first.last), first.last.error.clone());
@@ -186,7 +193,7 @@ async fn late_pushes(world: &Arc<World>) {
         // Some process may still be asleep.
         for _ in 0..20 {
             answer = queue::push(world, &sent, false).await;
-            if answer.is_some() {
+            if answer.as_ref().is_some_and(|answer| answer.status != 503) {
                 break;
             }
             sleep(Duration::from_secs(30)).await;

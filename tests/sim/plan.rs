@@ -51,6 +51,7 @@ impl Plan {
         for (fault, step) in all {
             let skip = match fault.hook() {
                 _ if step == Step::Enqueue => 0,
+                Hook::Write | Hook::Recorded if step == Step::Finalize => rng.u32(..3),
                 Hook::Write | Hook::Recorded => rng.u32(..4),
                 Hook::Klap | Hook::Call | Hook::Storage if step == Step::Transfer => rng.u32(..3),
                 _ => 0,

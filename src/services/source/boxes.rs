@@ -6,7 +6,9 @@
 const KNOWN: [&[u8; 4]; 13] = [
     b"ftyp", b"styp", b"moov", b"moof", b"mdat", b"mfra", b"sidx", b"meta", b"uuid", b"free", b"skip", b"wide", b"pdin",
 ];
-const LONGEST_HEADER: usize = 16;
+/// What no player can do without: these must be whole.
+const NEEDED: [&[u8; 4]; 3] = [b"moov", b"moof", b"mdat"];
+pub(super) const LONGEST_HEADER: usize = 16;
 
 pub(super) struct Walk {
     total: u64,
@@ -37,8 +39,22 @@ impl Walk {
             self.gathered += 1;
             self.read_header(next)?;
         }
-        let is_over = self.at == self.total && self.next == Some(self.total);
-        if is_over && self.has_media && !self.has_index {
+        if self.at == self.total { self.ended() } else { Ok(()) }
+    }
+
+    /// Where the next box begins whose header is not known yet; `None`: there is none, or it is no longer followed.
+    pub(super) fn stands_at(&self) -> Option<u64> {
+        self.next.filter(|next| *next < self.total)
+    }
+
+    /// The next bytes are those at the next box: what lies between is taken for granted.
+    pub(super) fn skips_to(&mut self, at: u64) {
+        self.at = at;
+    }
+
+    /// Whether a file that was followed to its end has all that it needs.
+    pub(super) fn ended(&self) -> Result<(), String> {
+        if self.next == Some(self.total) && self.has_media && !self.has_index {
             return Err("it has no index".to_owned());
         }
         Ok(())
@@ -53,13 +69,17 @@ impl Walk {
             (1, _) => self.header[8..].iter().fold(0, |length, byte| length << 8 | u64::from(*byte)),
             (short, _) => u64::from(short),
         };
-        self.gathered = 0;
+        let header = std::mem::take(&mut self.gathered) as u64;
         // Zero: to the end of the file.
-        if length < 8 || !KNOWN.contains(&&kind) {
+        if length < header || !KNOWN.contains(&&kind) {
             self.next = None;
             return Ok(());
         }
         let end = begin.saturating_add(length);
+        if end > self.total && !NEEDED.contains(&&kind) {
+            self.next = None;
+            return Ok(());
+        }
         if end > self.total {
             let kind = kind.escape_ascii();
             return Err(format!("it has {} bytes, and its box {kind} would end at {end}", self.total));
@@ -98,6 +118,18 @@ mod tests {
         });
         assert!(all.iter().all(|said| *said == all[0]), "{all:?}");
         all[0].take()
+    }
+
+    #[test]
+    fn what_cannot_be_a_box_is_not_followed() {
+        let mut short = 1_u32.to_be_bytes().to_vec();
+        short.extend_from_slice(b"moov");
+        short.extend_from_slice(&8_u64.to_be_bytes());
+        assert_eq!(said(&[short, vec![9; 40]].concat()), None, "its length lies within its own header");
+        let mut beyond = [atom(*b"ftyp", 16), atom(*b"moov", 100), atom(*b"mdat", 50)].concat();
+        beyond.extend_from_slice(&900_u32.to_be_bytes());
+        beyond.extend_from_slice(b"free and nothing more");
+        assert_eq!(said(&beyond), None, "nobody needs what is free");
     }
 
     #[test]

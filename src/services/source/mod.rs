@@ -9,8 +9,9 @@ mod boxes;
 mod reply;
 
 use crate::services::outbound::{Blocked, Guard, Unanswered};
+use boxes::{LONGEST_HEADER, Walk};
 use bytes::Bytes;
-use futures_util::Stream;
+use futures_util::{Stream, StreamExt};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, LOCATION, RANGE};
 use reqwest::{Method, StatusCode};
 use std::pin::Pin;
@@ -20,6 +21,9 @@ use url::Url;
 
 /// How many redirects are followed, each judged like the first address.
 pub const REDIRECTS_MAX: usize = 5;
+
+/// How many boxes of a file are looked at when it is gone on with.
+const BOXES_MAX: usize = 32;
 
 /// The bytes of a clip, in order; ends cleanly only after the announced number.
 pub type Clip = Pin<Box<dyn Stream<Item = Result<Bytes, Error>> + Send>>;
@@ -101,11 +105,36 @@ impl Source {
         if from > 0 {
             let response = self.request(url, Some(from)).await?;
             if let Some(opened) = reply::resumed(response, from, &self.options).await? {
+                self.inspect(url, opened.total).await?;
                 return Ok(opened);
             }
         }
         let response = self.request(url, None).await?;
         reply::whole(response, from, &self.options).await
+    }
+
+    /// Looks at a file's boxes by their headers alone: who goes on in the middle has not seen them pass by.
+    async fn inspect(&self, url: &Url, total: u64) -> Result<(), Error> {
+        let not_a_video = |why| Error::NotAVideo { why };
+        let mut walk = Walk::new(total);
+        for _ in 0..BOXES_MAX {
+            let Some(at) = walk.stands_at() else { return walk.ended().map_err(not_a_video) };
+            let response = self.request(url, Some(at)).await?;
+            if response.status() != StatusCode::PARTIAL_CONTENT {
+                return Ok(());
+            }
+            let Some(opened) = reply::resumed(response, at, &self.options).await? else { return Ok(()) };
+            let mut stream = opened.stream;
+            let mut header = Vec::new();
+            while header.len() < LONGEST_HEADER {
+                let Some(piece) = stream.next().await else { break };
+                header.extend_from_slice(&piece?);
+            }
+            header.truncate(LONGEST_HEADER);
+            walk.skips_to(at);
+            walk.over(&header).map_err(not_a_video)?;
+        }
+        Ok(())
     }
 
     /// The first reply that is not a redirect.

@@ -98,7 +98,8 @@ fn ends(world: &World) {
 pub fn paid(world: &World) -> Option<usize> {
     let job = world.current()?;
     let lost = job.error.as_ref().is_some_and(|error| error.code.starts_with("klap_task_"));
-    let has_task = job.ledger.receipts.iter().any(|receipt| receipt.effect.starts_with("submit:"));
+    let effect = format!("submit:{}", job.plan["generation"]);
+    let has_task = job.ledger.receipt(&effect).is_some();
     (has_task && !lost).then(|| tasks(world))
 }
 

@@ -256,13 +256,13 @@ pub fn deleted(world: &World, id: &JobId, now: Millis) {
 /// Whether everything is at rest: each job over, no message on its way, nobody asking.
 pub fn at_rest(world: &World) -> bool {
     let state = world.state();
-    let over = |id: &JobId| state.laws.jobs.get(id).is_some_and(|seen| seen.last.is_final());
-    let known = state.laws.accepted.iter().all(over) && state.laws.jobs.values().all(|seen| seen.last.is_final());
-    let pushing = state.pushing;
-    let (idle, asking, ids) =
-        (state.queue.is_idle(), state.asking, state.laws.jobs.keys().cloned().collect::<Vec<_>>());
+    let quiet = state.queue.is_idle() && state.asking == 0 && state.pushing == 0;
+    let ids: BTreeSet<JobId> = state.laws.jobs.keys().chain(&state.laws.accepted).cloned().collect();
     drop(state);
-    // What was over may have been rolled back.
-    let back = ids.iter().any(|id| world.record(id).is_some_and(|job| !job.is_final()));
-    known && idle && asking == 0 && pushing == 0 && !back
+    // What the store holds counts; what it has lost was over if it was over when it was last written.
+    let is_over = |id: &JobId| match world.record(id) {
+        Some(job) => job.is_final(),
+        None => world.state().laws.jobs.get(id).is_some_and(|seen| seen.last.is_final()),
+    };
+    quiet && ids.iter().all(is_over)
 }
