@@ -17,6 +17,8 @@ use std::time::Duration;
 use url::Url;
 
 const SIZE: usize = 300_000;
+/// The pictures of a film.
+const FILM: usize = 250_000;
 
 fn clip() -> Bytes {
     let mut clip = b"\0\0\0\x20ftypisom".to_vec();
@@ -53,12 +55,12 @@ async fn film(axum::extract::Path(layout): axum::extract::Path<String>, headers:
         let length = u32::try_from(content + 8).unwrap().to_be_bytes();
         [&length[..], &kind[..], &vec![7; content]].concat()
     };
-    let (ftyp, moov, mdat) = (atom(b"ftyp", 16), atom(b"moov", 1_000), atom(b"mdat", SIZE));
+    let (ftyp, moov, mdat) = (atom(b"ftyp", 16), atom(b"moov", 1_000), atom(b"mdat", FILM));
     let mut film = if layout.starts_with("index-last") { [ftyp, mdat, moov] } else { [ftyp, moov, mdat] }.concat();
     match layout.rsplit('-').next() {
         // Within the index, or before it.
-        Some("cut") => film.truncate(24 + SIZE + 8 + 500),
-        Some("headless") => film.truncate(24 + SIZE + 8),
+        Some("cut") => film.truncate(24 + FILM + 8 + 500),
+        Some("headless") => film.truncate(24 + FILM + 8),
         _ => {}
     }
     let start = start_of(&headers).unwrap_or(0);
@@ -270,7 +272,7 @@ async fn who_goes_on_in_the_middle_of_a_file_that_was_cut_short_finds_out() {
     let server = Server::start().await;
     for whole in ["index-first", "index-last"] {
         let opened = server.open(&format!("/film/{whole}"), 200_000).await.unwrap();
-        assert_eq!((opened.offset, opened.total), (200_000, 24 + 1_008 + 8 + SIZE as u64), "{whole}");
+        assert_eq!((opened.offset, opened.total), (200_000, 24 + 1_008 + 8 + FILM as u64), "{whole}");
     }
     for (part, why) in [("index-last-cut", "moov would end at"), ("index-last-headless", "no index")] {
         let refused = server.open(&format!("/film/{part}"), 200_000).await.err().unwrap().to_string();
