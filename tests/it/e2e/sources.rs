@@ -56,7 +56,8 @@ async fn a_clip_cut_off_in_the_middle_goes_on_by_range() {
     let (klap, storage) = (system.klap().await, system.supabase().await);
     let (received, stored) = bytes(&storage);
     println!("{stored} bytes stored, {received} uploaded, asked for: {}", klap["ranges"]);
-    let [range] = klap["ranges"].as_array().unwrap().as_slice() else { panic!("one request by range: {klap:#}") };
+    // The first goes on with the clip; the others look at its boxes.
+    let [range, ..] = klap["ranges"].as_array().unwrap().as_slice() else { panic!("no request by range: {klap:#}") };
     let offset = range.as_str().unwrap().strip_prefix("bytes=").and_then(|range| range.strip_suffix('-'));
     let offset: u64 = offset.expect("an open range").parse().unwrap();
     assert!(0 < offset && offset <= stored / 2, "from what storage had: {offset}");
