@@ -78,7 +78,8 @@ fn a_holder_writes_state_as_long_as_its_lease_lasts() {
 
 #[test]
 fn a_lapsed_lease_writes_no_state_although_nobody_has_claimed_since() {
-    for event in writes_of_state("holder") {
+    // What was not paid may be said as long as nobody took the step.
+    for event in writes_of_state("holder").into_iter().filter(|event| !matches!(event, Event::Withdraw { .. })) {
         for now in [UNTIL, UNTIL + 1, UNTIL + HOUR] {
             assert_eq!(apply(&running(), &event, now, &LIMITS), Err(Refused::Fenced), "{event:?}");
         }

@@ -87,8 +87,6 @@ async fn one_who_has_seen_the_projects_last_job_does_not_wait_for_its_next() {
     let seen = app.get("/api/process-klap?projectId=p1").await;
     app.cancel(&old).await.expect(200);
     let newer = app.enqueue("p1", 1).await;
-    let tag = app.get("/api/process-klap?projectId=p1").await.header("etag").to_owned();
-    assert_eq!(tag.rsplit('.').next(), seen.header("etag").rsplit('.').next(), "the same version, of another job");
     let waiting = watching(&app, "projectId=p1&wait=25", seen.header("etag"));
     let answer = tokio::time::timeout(std::time::Duration::from_secs(15), waiting).await.expect("it waits");
     assert_eq!(answer.expect(200).body["jobId"], json!(newer));
