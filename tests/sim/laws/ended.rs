@@ -2,21 +2,11 @@
 
 use crate::faults::{Fault as F, Step};
 use crate::world::World;
-use crate::world::klap::Billed;
+use crate::world::klap::{Bill, Billed};
 use crate::world::queue::Fate;
 use cliprelay::job::{Job, State};
 
 const LOSSES: [F; 3] = [F::StoreForgets, F::StoreEvicts, F::StoreRollsBack];
-const ENDS: [F; 8] = [
-    F::CrashBeforeWrite,
-    F::CrashAfterWrite,
-    F::CrashBeforeCall,
-    F::CrashAfterCall,
-    F::CrashBeforePublish,
-    F::CrashAfterPublish,
-    F::Freezes,
-    F::FreezesInCall,
-];
 /// After which it cannot be known whether a call was billed.
 const DOUBTS: [F; 15] = [
     F::CrashBeforeWrite,
@@ -117,13 +107,11 @@ pub fn retried(world: &World, paid: Option<usize>) {
 
 fn money(world: &World) {
     let losses = struck(world, &LOSSES, None);
-    // A loss together with the end of the one process that knew better.
-    let blind = if losses > 0 {
-        losses * struck(world, &ENDS, None)
-            + struck(world, &[F::StoreRestarts, F::StoreStalls, F::WriteLate, F::WriteLost], None)
-    } else {
-        0
-    };
+    // With a loss of the store: whoever knew better has ended, or could not say so before its lease did.
+    let unsaid = struck(world, &[F::StoreRestarts, F::StoreStalls, F::WriteLate, F::WriteLost], None);
+    let gone = world.state().laws.gone.clone();
+    let forgettable =
+        |bill: &Bill| losses > 0 && (unsaid > 0 || bill.heard.is_none_or(|hearer| gone.contains(&hearer)));
     let doubts = struck(world, &DOUBTS, Some(Step::Submit));
     let (bills, jobs) = {
         let state = world.state();
@@ -142,6 +130,7 @@ fn money(world: &World) {
     let heard = bills.iter().filter(|bill| bill.heard.is_some() && matches!(bill.what, Billed::Task(_))).count();
     let told =
         || format!("{tasks} tasks ({heard} heard of) for {generations}, {duplicates} possible duplicates: {bills:?}");
+    let blind = bills.iter().filter(|bill| bill.is_task() && forgettable(bill)).count();
     if tasks > generations + duplicates + blind {
         world.violate("4 what may be paid twice is counted", told);
     }
@@ -151,21 +140,21 @@ fn money(world: &World) {
     if duplicates > jobs.len() + retries {
         world.violate("4 by itself a job repeats an unknown call once", told);
     }
-    let mut seen: Vec<&Billed> = Vec::new();
+    let mut seen: Vec<&Bill> = Vec::new();
     for bill in bills.iter().filter(|bill| matches!(bill.what, Billed::Export { .. })) {
-        if seen.contains(&&bill.what) && blind == 0 {
+        if seen.iter().any(|before| before.what == bill.what && !forgettable(before)) {
             world.violate("4 no export is paid twice", || format!("{bill:?} of {bills:?}"));
         }
-        seen.push(&bill.what);
+        seen.push(bill);
     }
     let receipts: Vec<&str> =
         jobs.iter().flat_map(|job| &job.ledger.receipts).map(|receipt| receipt.id.as_str()).collect();
     // Longer away than a lease lasts, the store takes nobody's word.
     let away = struck(world, &[F::StoreRestarts, F::WriteLate], None) > 0;
-    let gone = world.state().laws.gone.clone();
-    for bill in bills.iter().filter(|bill| !receipts.contains(&bill.id.as_str())) {
+    let forgotten = world.state().laws.forgotten_bills;
+    for bill in bills.iter().skip(forgotten).filter(|bill| !receipts.contains(&bill.id.as_str())) {
         let known = bill.heard.is_some_and(|process| !gone.contains(&process));
-        if known && blind == 0 && !away {
+        if known && !forgettable(bill) && !away {
             world.violate("4 every receipt is kept", || format!("{bill:?} is not among {receipts:?}"));
         }
     }

@@ -34,6 +34,8 @@ pub struct Laws {
     pub lost_for_good: bool,
     pub jobs: BTreeMap<JobId, Seen>,
     pub progress: u64,
+    /// How many calls were billed when the store forgot a job that had ended: whoever hears of it again knows of none of them.
+    pub forgotten_bills: usize,
     /// Processes that died or slept: what they had in hand may be lost with them.
     pub gone: BTreeSet<usize>,
     deduplication: BTreeMap<String, (Position, u32)>,
@@ -130,6 +132,7 @@ fn leases_hold(world: &World, process: &Process, before: &Job, job: &Job, now: M
         Some((token, _)) if token != held && now < until && !job.rebuilt => {
             world.violate("3 one lease at a time", || format!("{process} takes it {} ms early", until - now));
         }
+        Some((token, _)) if token == held => checkpoint_holds(world, process, before, job, now),
         Some(_) => {}
         None if job.is_final() && job.state != State::Done => {}
         None => {
@@ -146,6 +149,23 @@ fn leases_hold(world: &World, process: &Process, before: &Job, job: &Job, now: M
                 world.violate("3 only the holder ends a step", || format!("{process} ended the step of p{holder:?}"));
             }
         }
+    }
+}
+
+/// What is written under a lease without ending it: by its holder, and after its end only what is known of paid calls.
+fn checkpoint_holds(world: &World, process: &Process, before: &Job, job: &Job, now: Millis) {
+    if job.plan == before.plan && job.attempts == before.attempts {
+        return;
+    }
+    let Some((held, until)) = lease_of(before) else { return };
+    let late = world.state().laws.late_write;
+    if now > until + ON_ITS_WAY && !late {
+        let by = now - until;
+        world.violate("3 who wakes after its lease writes no checkpoint", || format!("{process}, {by} ms late"));
+    }
+    let holder = world.state().laws.jobs.get(&job.id).and_then(|seen| seen.leases.get(held).copied());
+    if holder.is_some_and(|holder| holder != process.number) {
+        world.violate("3 only the holder writes a checkpoint", || format!("{process} wrote one of p{holder:?}"));
     }
 }
 
@@ -230,7 +250,9 @@ fn refused(world: &World, sent: &Sent, answer: &Answer, began: Instant) {
 /// A paid call is being made; `effect` as it begins in the ledger.
 pub fn paying(world: &World, effect: &str) {
     let ids: Vec<JobId> = world.state().laws.jobs.keys().cloned().collect();
-    let jobs: Vec<Job> = ids.iter().filter_map(|id| world.record(id)).collect();
+    let mut jobs: Vec<Job> = ids.iter().filter_map(|id| world.record(id)).collect();
+    // Whoever pays has just written so.
+    jobs.sort_by_key(|job| job.updated_at);
     let lost = !world.state().laws.lost_at.is_empty();
     let latest = |job: &Job| job.ledger.intents.iter().rfind(|intent| intent.effect.starts_with(effect)).cloned();
     match jobs.iter().rev().find_map(|job| Some((job, latest(job)?))) {

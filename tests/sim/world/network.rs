@@ -190,17 +190,27 @@ pub fn lose(world: &World, fault: F) {
     let job = world.state().job.clone();
     let mut state = world.state();
     let state = &mut *state;
-    match fault {
-        F::StoreForgets => state.store.forget(),
+    let lost = match fault {
+        F::StoreForgets => {
+            state.store.forget();
+            true
+        }
         F::StoreEvicts => {
             if let Some(job) = &job {
                 state.store.evict(job);
             }
+            true
         }
         _ => {
             let writes = state.rng.usize(1..=3);
-            state.store.roll_back(writes);
+            state.store.roll_back(writes) > 0
         }
+    };
+    if !lost {
+        return;
     }
     state.laws.lost_at.push(Instant::now());
+    if fault == F::StoreForgets && state.laws.jobs.values().any(|seen| seen.last.is_final()) {
+        state.laws.forgotten_bills = state.klap.billed();
+    }
 }

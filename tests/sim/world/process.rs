@@ -97,7 +97,9 @@ impl Process {
         self.dead.cancel();
         // The router holds the engine, which holds the world.
         self.router.lock().expect("nobody holds it").take();
-        world.replace(self.slot);
+        if !self.retired.load(Ordering::SeqCst) {
+            world.replace(self.slot);
+        }
     }
 
     pub fn freezes(&self, until: Instant) {

@@ -21,8 +21,6 @@ pub struct Object {
     pub size: u64,
     /// Every byte was that of the export its path names.
     pub right: bool,
-    /// How often it has been stored.
-    pub stored: usize,
 }
 
 struct Upload {
@@ -201,8 +199,7 @@ async fn patch(
 
 impl Storage {
     fn store(&mut self, path: &str, size: u64, right: bool) {
-        let stored = self.objects.get(path).map_or(0, |object| object.stored);
-        self.objects.insert(path.to_owned(), Object { size, right, stored: stored + 1 });
+        self.objects.insert(path.to_owned(), Object { size, right });
     }
 }
 
