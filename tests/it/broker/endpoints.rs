@@ -133,8 +133,12 @@ async fn rotated_keys_sign_from_then_on_and_survive_a_restart() {
 #[tokio::test]
 async fn published_keys_are_refused_beyond_loopback() {
     provider();
-    let own =
-        |token: &str, current: &str| Account::Own { token: token.into(), current: current.into(), next: "n".into() };
+    let own = |token: &str, current: &str| Account::Own {
+        token: token.into(),
+        read_only: None,
+        current: current.into(),
+        next: "n".into(),
+    };
     for (account, allowed) in
         [(Account::Dev, false), (own("mine", DEV_USERS[3].current), false), (own("mine", "sig_mine"), true)]
     {
