@@ -19,6 +19,7 @@ mod queues;
 mod quotas;
 mod restart;
 mod schedules;
+mod table;
 mod tokens;
 mod tuned;
 
