@@ -1,14 +1,16 @@
 //! The broker as a program of its own, for anyone's application and any client of QStash.
 
-use super::local::{RETRIES_MAX, bind};
+use super::local::bind;
 use crate::config::{Problem, Problems};
 use crate::embedded::broker::{self, Account, Broker, DEV_USERS, Data};
-pub use crate::embedded::broker::{Tuning, faults, limits, resolve};
+pub use crate::embedded::broker::{Tuning, faults, limits, quota, region, resolve};
 use anyhow::Result;
 use secrecy::ExposeSecret;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+/// One that may only read; nobody needs it.
+const READ_ONLY: &str = "QSTASH_READONLY_TOKEN";
 const VARIABLES: [&str; 3] = ["QSTASH_TOKEN", "QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"];
 
 /// Where it listens and rests.
@@ -30,8 +32,8 @@ pub async fn start(options: Options, get: &dyn Fn(&str) -> Option<String>) -> Re
     }
     let listener = bind(options.host, options.port, "--port").await?;
     let data = options.data.map_or(Data::Memory, Data::Dir);
-    Ok(broker::start(broker::Options { listener, data, account, max_retries: RETRIES_MAX, tuning: options.tuning })
-        .await?)
+    let max_retries = options.tuning.plan.quota().retries;
+    Ok(broker::start(broker::Options { listener, data, account, max_retries, tuning: options.tuning }).await?)
 }
 
 /// The environment that points a client at it. Only what is published is told: an own token is the caller's to know.
@@ -51,7 +53,8 @@ fn account(get: &dyn Fn(&str) -> Option<String>) -> Result<Account, Problems> {
     match values {
         [None, None, None] => Ok(Account::Dev),
         [Some(token), Some(current), Some(next)] => {
-            Ok(Account::Own { token: token.into(), current: current.into(), next: next.into() })
+            let read_only = get(READ_ONLY).filter(|value| !value.trim().is_empty()).map(Into::into);
+            Ok(Account::Own { token: token.into(), read_only, current: current.into(), next: next.into() })
         }
         values => {
             let missing = VARIABLES.iter().zip(&values).filter(|(_, value)| value.is_none());

@@ -3,6 +3,8 @@
 use crate::app::broker::Tuning;
 use crate::app::broker::faults::Rates;
 use crate::app::broker::limits;
+use crate::app::broker::quota::Plan;
+use crate::app::broker::region::Region;
 use crate::app::broker::resolve::Resolve;
 use clap::Args;
 use std::str::FromStr;
@@ -27,6 +29,12 @@ pub(super) struct BrokerTuning {
     /// Answer 429 beyond so many messages a day.
     #[arg(long, value_name = "MESSAGES")]
     daily: Option<u32>,
+    /// The plan whose limits hold: free, payg or pro.
+    #[arg(long, value_name = "PLAN", default_value = "payg")]
+    quota: Plan,
+    /// What deliveries say in `upstash-region`: eu-central-1 or us-east-1.
+    #[arg(long, default_value = "eu-central-1")]
+    region: Region,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,6 +66,6 @@ impl BrokerTuning {
         };
         let faults = self.seed.map(|seed| (seed, self.faults.unwrap_or_default()));
         let limits = limits::Rates { burst: self.burst, daily: self.daily };
-        Tuning { speed, leap, faults, resolve: self.resolve, limits }
+        Tuning { speed, leap, faults, resolve: self.resolve, limits, plan: self.quota, region: self.region }
     }
 }

@@ -12,8 +12,8 @@ use subtle::ConstantTimeEq;
 pub enum Account {
     /// The published dev users.
     Dev,
-    /// One user.
-    Own { token: SecretString, current: SecretString, next: SecretString },
+    /// One user, perhaps with a second token that may only read.
+    Own { token: SecretString, read_only: Option<SecretString>, current: SecretString, next: SecretString },
 }
 
 /// A published dev user.
@@ -21,6 +21,8 @@ pub enum Account {
 pub struct DevUser {
     pub name: &'static str,
     pub token: &'static str,
+    /// May only read. Ours: the vendor publishes none for its local server.
+    pub read_only: &'static str,
     pub current: &'static str,
     pub next: &'static str,
 }
@@ -30,24 +32,28 @@ pub const DEV_USERS: [DevUser; 4] = [
     DevUser {
         name: "defaultUser",
         token: "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=",
+        read_only: "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoicmVhZE9ubHkifQ==",
         current: "sig_7kYjw48mhY7kAjqNGcy6cr29RJ6r",
         next: "sig_5ZB6DVzB1wjE8S6rZ7eenA8Pdnhs",
     },
     DevUser {
         name: "testUser1",
         token: "eyJVc2VySUQiOiJ0ZXN0VXNlcjEiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
+        read_only: "eyJVc2VySUQiOiJ0ZXN0VXNlcjEiLCJQYXNzd29yZCI6InJlYWRPbmx5In0=",
         current: "sig_7GVPjvuwsfqF65iC8fSrs1dfYruM",
         next: "sig_5NoELc3EFnZn4DVS5bDs2Nk4b7Ua",
     },
     DevUser {
         name: "testUser2",
         token: "eyJVc2VySUQiOiJ0ZXN0VXNlcjIiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
+        read_only: "eyJVc2VySUQiOiJ0ZXN0VXNlcjIiLCJQYXNzd29yZCI6InJlYWRPbmx5In0=",
         current: "sig_6jWGaWRxHsw4vMSPJprXadyvrybF",
         next: "sig_7qHbvhmahe5GwfePDiS5Lg3pi6Qx",
     },
     DevUser {
         name: "testUser3",
         token: "eyJVc2VySUQiOiJ0ZXN0VXNlcjMiLCJQYXNzd29yZCI6InRlc3RQYXNzd29yZCJ9",
+        read_only: "eyJVc2VySUQiOiJ0ZXN0VXNlcjMiLCJQYXNzd29yZCI6InJlYWRPbmx5In0=",
         current: "sig_5T8FcSsynBjn9mMLBsXhpacRovJf",
         next: "sig_7GFR4YaDshFcqsxWRZpRB161jguD",
     },
@@ -58,12 +64,13 @@ impl Account {
     pub fn is_published(&self) -> bool {
         match self {
             Self::Dev => true,
-            Self::Own { token, current, next } => DEV_USERS.iter().any(|user| {
-                let known = [user.current, user.next];
-                token.expose_secret() == user.token
-                    || known.contains(&current.expose_secret())
-                    || known.contains(&next.expose_secret())
-            }),
+            Self::Own { token, read_only, current, next } => {
+                let known = |secret: &SecretString| {
+                    let secret = secret.expose_secret();
+                    DEV_USERS.iter().any(|user| [user.token, user.read_only, user.current, user.next].contains(&secret))
+                };
+                [token, current, next].into_iter().chain(read_only).any(known)
+            }
         }
     }
 }
@@ -71,6 +78,7 @@ impl Account {
 struct User {
     name: String,
     token: SecretString,
+    read_only: Option<SecretString>,
 }
 
 /// The users and the keys they sign with now.
@@ -82,28 +90,36 @@ pub struct Users {
 impl Users {
     /// `rotated` are the keys of earlier rotations; they win over the given ones.
     pub fn new(account: Account, rotated: HashMap<String, SigningKeys>) -> Self {
-        let given: Vec<(String, SecretString, SigningKeys)> = match account {
-            Account::Own { token, current, next } => vec![("owner".to_owned(), token, SigningKeys { current, next })],
+        let given: Vec<(User, SigningKeys)> = match account {
+            Account::Own { token, read_only, current, next } => {
+                vec![(User { name: "owner".to_owned(), token, read_only }, SigningKeys { current, next })]
+            }
             Account::Dev => DEV_USERS
                 .iter()
-                .map(|user| {
-                    let keys = SigningKeys { current: user.current.into(), next: user.next.into() };
-                    (user.name.to_owned(), user.token.into(), keys)
+                .map(|DevUser { name, token, read_only, current, next }| {
+                    let keys = SigningKeys { current: (*current).into(), next: (*next).into() };
+                    let read_only = Some((*read_only).into());
+                    (User { name: (*name).to_owned(), token: (*token).into(), read_only }, keys)
                 })
                 .collect(),
         };
-        let mut keys: HashMap<_, _> = given.iter().map(|(name, _, keys)| (name.clone(), keys.clone())).collect();
+        let mut keys: HashMap<_, _> = given.iter().map(|(user, keys)| (user.name.clone(), keys.clone())).collect();
         keys.extend(rotated);
-        let users = given.into_iter().map(|(name, token, _)| User { name, token }).collect();
-        Self { users, keys: RwLock::new(keys) }
+        Self { users: given.into_iter().map(|(user, _)| user).collect(), keys: RwLock::new(keys) }
     }
 
     /// The user whose token this is.
     pub fn with_token(&self, token: &str) -> Option<&str> {
-        let same = |user: &&User| {
-            !token.is_empty() && bool::from(user.token.expose_secret().as_bytes().ct_eq(token.as_bytes()))
-        };
-        self.users.iter().find(same).map(|user| user.name.as_str())
+        self.find(|user| is_same(&user.token, token))
+    }
+
+    /// The user whose read-only token this is.
+    pub fn with_read_only(&self, token: &str) -> Option<&str> {
+        self.find(|user| user.read_only.as_ref().is_some_and(|known| is_same(known, token)))
+    }
+
+    fn find(&self, wanted: impl Fn(&User) -> bool) -> Option<&str> {
+        self.users.iter().find(|user| wanted(user)).map(|user| user.name.as_str())
     }
 
     pub fn keys(&self, user: &str) -> Option<SigningKeys> {
@@ -114,4 +130,8 @@ impl Users {
     pub fn rotate(&self, user: &str, keys: SigningKeys) {
         self.keys.write().unwrap_or_else(PoisonError::into_inner).insert(user.to_owned(), keys);
     }
+}
+
+fn is_same(known: &SecretString, token: &str) -> bool {
+    !token.is_empty() && bool::from(known.expose_secret().as_bytes().ct_eq(token.as_bytes()))
 }

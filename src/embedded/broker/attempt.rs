@@ -62,6 +62,7 @@ fn telling(of: &Record, to: &CallbackSpec, payload: &wire::Callback, now: Millis
             retry_delay: to.retry_delay.clone(),
             caller_ip: of.spec.caller_ip.clone(),
             queue: of.spec.queue.clone(),
+            redaction: of.spec.redaction.of_tidings(),
             tells_of: of.spec.queue.is_some().then(|| of.id.clone()),
             ..Spec::default()
         },

@@ -2,6 +2,7 @@
 //! answer, and always ends by the message's own timeout.
 
 use super::message::{Answer, Headers, Millis, Outcome, Record};
+use super::region::Region;
 use super::resolve::Resolve;
 use crate::services::qstash::signature::{SigningKeys, sign};
 use bytes::{Bytes, BytesMut};
@@ -11,11 +12,10 @@ use reqwest::{Method, Response};
 use std::time::Duration;
 use url::Url;
 
-/// What is kept of an answer; the rest is not read.
+/// What is read of an answer: less where nobody is told of it.
 const ANSWER_BYTES_MAX: usize = 256 * 1024;
+const TOLD_ANSWER_BYTES_MAX: usize = 1024 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
-/// What deliveries say in `upstash-region`.
-const REGION: &str = "EU-CENTRAL-1";
 
 /// The one client all deliveries share.
 #[derive(Clone)]
@@ -23,17 +23,18 @@ pub struct Courier {
     http: reqwest::Client,
     timeout_max: Duration,
     resolve: Vec<Resolve>,
+    region: Region,
 }
 
 impl Courier {
-    pub fn new(timeout_max: Duration, resolve: Vec<Resolve>) -> Result<Self, reqwest::Error> {
+    pub fn new(timeout_max: Duration, resolve: Vec<Resolve>, region: Region) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent("Upstash-QStash")
             .build()?;
-        Ok(Self { http, timeout_max, resolve })
+        Ok(Self { http, timeout_max, resolve, region })
     }
 
     /// `now` goes into the signature.
@@ -59,7 +60,7 @@ impl Courier {
         let own = [
             ("upstash-message-id", record.id.clone()),
             ("upstash-retried", record.retried.to_string()),
-            ("upstash-region", REGION.to_owned()),
+            ("upstash-region", self.region.name().to_owned()),
             ("upstash-caller-ip", record.spec.caller_ip.clone().unwrap_or_default()),
             ("upstash-topic-name", record.spec.topic.clone().unwrap_or_default()),
             ("upstash-schedule-id", record.spec.schedule_id.clone().unwrap_or_default()),
@@ -79,7 +80,9 @@ impl Courier {
             }
         };
         let request = if body.is_empty() { request } else { request.body(body.clone()) };
-        answer(request.send().await?).await
+        let told = record.spec.callback.is_some() || record.spec.failure_callback.is_some();
+        let most = if told { TOLD_ANSWER_BYTES_MAX } else { ANSWER_BYTES_MAX };
+        answer(request.send().await?, most).await
     }
 }
 
@@ -101,7 +104,7 @@ fn delivered(headers: &Headers) -> HeaderMap {
     map
 }
 
-async fn answer(response: Response) -> Result<Answer, reqwest::Error> {
+async fn answer(response: Response, most: usize) -> Result<Answer, reqwest::Error> {
     let status = response.status().as_u16();
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = response.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
@@ -109,9 +112,9 @@ async fn answer(response: Response) -> Result<Answer, reqwest::Error> {
     let mut chunks = response.bytes_stream();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
-        let room = ANSWER_BYTES_MAX - body.len();
+        let room = most - body.len();
         body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-        if body.len() >= ANSWER_BYTES_MAX {
+        if body.len() >= most {
             break;
         }
     }

@@ -43,8 +43,9 @@ impl FlowLimits {
     }
 }
 
-const INVALID: &str = "invalid Upstash-Flow-Control-Value: any of parallelism=N, rate=N and period=<duration up to 7d>, \
-                       comma-separated, with at least one of the first two";
+/// The service's text, which is older than the period.
+const INVALID: &str = "Upstash-Flow-Control-Value should be either rate=X or parallelism=Y, or both as comma-separated \
+                       values; period=<duration up to 7d> may follow";
 
 #[derive(Debug, Default)]
 pub struct Gate {

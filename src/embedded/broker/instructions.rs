@@ -3,6 +3,7 @@
 
 mod amend;
 
+pub use super::quota::Quota;
 pub use amend::Amendment;
 
 use super::duration::whole_seconds;
@@ -12,34 +13,6 @@ use super::target::is_name;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
-
-/// What an account may ask for.
-#[derive(Debug, Clone, Copy)]
-pub struct Quota {
-    pub retries: u32,
-    pub delay_s: u64,
-    pub body_bytes: usize,
-    pub timeout_s: u64,
-    pub schedules: u64,
-    pub queues: u64,
-    pub groups: u64,
-    /// Of one group.
-    pub endpoints: usize,
-}
-
-impl Quota {
-    /// As the service's pay-as-you-go plan.
-    pub const PAY_AS_YOU_GO: Self = Self {
-        retries: 5,
-        delay_s: 365 * 86_400,
-        body_bytes: 10 * 1024 * 1024,
-        timeout_s: 7_200,
-        schedules: 1_000,
-        queues: 100,
-        groups: 100,
-        endpoints: 100,
-    };
-}
 
 /// Why a request is not accepted: an HTTP status and the text of its `error`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -275,6 +248,11 @@ impl Publishing<'_> {
 
 /// The group's name if the destination is no address; what is neither is told as the service does.
 fn topic(destination: &str) -> Result<Option<String>, Refusal> {
+    if destination.starts_with("api/") {
+        let text = "invalid destination url: api/ targets (LLM, e-mail) are services of Upstash; this broker delivers to \
+                    http:// and https:// addresses and URL groups only";
+        return Err(Refusal::bad(text));
+    }
     if is_name(destination) {
         return Ok(Some(destination.to_owned()));
     }

@@ -25,7 +25,9 @@ pub mod limits;
 pub mod message;
 mod post;
 pub mod queue;
+pub mod quota;
 mod redact;
+pub mod region;
 pub mod resolve;
 pub mod schedules;
 pub mod target;
@@ -45,6 +47,8 @@ use ledger::pages;
 use limits::Meters;
 use post::{Office, Post};
 use queue::Limits;
+use quota::Plan;
+use region::Region;
 use resolve::Resolve;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -89,6 +93,9 @@ pub struct Tuning {
     /// Hosts whose traffic goes elsewhere.
     pub resolve: Vec<Resolve>,
     pub limits: limits::Rates,
+    /// What may be asked for, but for retries.
+    pub plan: Plan,
+    pub region: Region,
 }
 
 /// Why the broker did not start.
@@ -135,15 +142,16 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
         .map(|(user, current, next)| (user, SigningKeys { current: current.into(), next: next.into() }));
     let users = Users::new(options.account, rotated.collect());
     let seen = disk.read(ledger::events::newest).await.map_err(|error| Error::Log(error.to_string()))?;
-    let quota = Quota { retries: options.max_retries, ..Quota::PAY_AS_YOU_GO };
     let tuning = options.tuning;
+    let quota = Quota { retries: options.max_retries, ..tuning.plan.quota() };
     let office = Office {
         disk,
         users,
         quota,
         clock: Clock::new(tuning.speed, seen),
         meters: Meters::new(tuning.limits),
-        courier: Courier::new(Duration::from_secs(quota.timeout_s), tuning.resolve).map_err(Error::Client)?,
+        courier: Courier::new(Duration::from_secs(quota.timeout_s), tuning.resolve, tuning.region)
+            .map_err(Error::Client)?,
         faults: Faults::new(tuning.faults),
         leap: tuning.leap,
         board: Board::new(IN_FLIGHT),

@@ -21,6 +21,12 @@ impl Redaction {
         }
         headers
     }
+
+    /// What is hidden of a message that tells of this one: its body repeats everything.
+    #[must_use]
+    pub fn of_tidings(&self) -> Self {
+        Self { body: !self.is_none(), ..self.clone() }
+    }
 }
 
 fn mark(value: &[u8]) -> String {

@@ -27,6 +27,8 @@ async fn a_publish_becomes_a_signed_push_with_the_same_bytes() {
     assert_eq!(push.header("upstash-message-id"), published.message_id);
     assert_eq!(push.header("upstash-retried"), "0");
     assert_eq!(push.header("user-agent"), "Upstash-QStash");
+    assert_eq!((push.header("upstash-caller-ip"), push.header("upstash-region")), ("127.0.0.1", "EU-CENTRAL-1"));
+    assert_eq!(push.header("content-length"), publish.body.len().to_string());
     assert_eq!(push.header("content-type"), "application/octet-stream");
     assert_eq!(push.header("x-bypass"), "s3cret");
     assert_eq!(push.header("authorization"), "", "the token must not travel on");

@@ -15,7 +15,7 @@ type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
 async fn refusals_say_why_in_the_services_words() {
     let broker = in_memory().await;
     let publish = "v2/publish/http://127.0.0.1:9/w";
-    let cases: [Refused<'_>; 12] = [
+    let cases: [Refused<'_>; 17] = [
         (publish, &[("upstash-deduplication-id", "a:b")], 400, "DeduplicationId cannot contain ':'"),
         (publish, &[("upstash-retries", "6")], 412, "quota maxRetries exceeded"),
         (publish, &[("upstash-retries", "-1")], 400, "invalid upstash-retries: a whole number"),
@@ -28,13 +28,35 @@ async fn refusals_say_why_in_the_services_words() {
         ("v2/publish/https%3A%2F%2Fexample.com", &[], 400, "invalid destination url: endpoint has invalid scheme"),
         ("v2/enqueue/a:b/http://127.0.0.1:9/w", &[], 400, "invalid queue name"),
         ("v3/publish/x", &[], 404, "no such endpoint"),
+        // A root that holds a path, as a wrong QSTASH_URL does.
+        ("v2/publish/v2/publish/https://a.example", &[], 400, "invalid destination url: endpoint has invalid scheme"),
+        ("v2/publish/api/llm", &[], 400, "invalid destination url: api/ targets"),
+        ("v2/enqueue/q/api/email", &[], 400, "invalid destination url: api/ targets"),
+        ("v2/schedules/api/llm", &[("upstash-cron", "@daily")], 400, "invalid destination url: api/ targets"),
+        (
+            publish,
+            &[("upstash-flow-control-key", "k"), ("upstash-flow-control-value", "fast")],
+            400,
+            "Upstash-Flow-Control-Value should be either rate=X or parallelism=Y, or both as comma-separated values",
+        ),
     ];
     for (target, headers, status, text) in cases {
         let (got, answer) = call(&broker, Method::POST, target, headers, "x").await;
         let error = answer["error"].as_str().unwrap_or_default();
         assert!(got == status && error.starts_with(text), "{target} {headers:?}: {got} {answer}");
     }
-    assert_eq!(call(&broker, Method::PUT, "v2/keys", &[], "").await.0, 405);
+    for (method, target) in [
+        (Method::PUT, "v2/keys"),
+        (Method::GET, publish),
+        (Method::GET, "v2/batch"),
+        (Method::POST, "v2/logs"),
+        (Method::PUT, "v2/messages"),
+        (Method::GET, "v2/keys/rotate"),
+        (Method::PATCH, "v2/queues/q/pause"),
+    ] {
+        let answer = call(&broker, method.clone(), target, &[], "").await;
+        assert_eq!(answer, (405, json!({"error": "method not allowed"})), "{method} {target}");
+    }
     let large = "x".repeat(10 * 1024 * 1024 + 1);
     let (status, answer) = call(&broker, Method::POST, publish, &[], &large).await;
     assert_eq!((status, &answer["error"]), (412, &json!("quota maxMessageSize exceeded")));
@@ -133,8 +155,12 @@ async fn rotated_keys_sign_from_then_on_and_survive_a_restart() {
 #[tokio::test]
 async fn published_keys_are_refused_beyond_loopback() {
     provider();
-    let own =
-        |token: &str, current: &str| Account::Own { token: token.into(), current: current.into(), next: "n".into() };
+    let own = |token: &str, current: &str| Account::Own {
+        token: token.into(),
+        read_only: None,
+        current: current.into(),
+        next: "n".into(),
+    };
     for (account, allowed) in
         [(Account::Dev, false), (own("mine", DEV_USERS[3].current), false), (own("mine", "sig_mine"), true)]
     {

@@ -91,7 +91,14 @@ async fn killed_in_the_middle_of_a_thousand_deliveries_it_loses_none_and_keeps_a
 async fn its_switches_are_the_command_lines() {
     let mut destination = Destination::start(std::iter::repeat_n(Reply::Status(500, Vec::new(), ""), 3)).await;
     let elsewhere = format!("far.example=127.0.0.1:{}", destination.url.port().expect("a port"));
-    let broker = Program::start(&["--memory", "--speed", "next", "--resolve", &elsewhere, "--daily", "1"]).await;
+    let broker =
+        Program::start(&["--memory", "--speed", "next", "--resolve", &elsewhere, "--daily", "1", "--quota", "free"])
+            .await;
+    let far = |retries: &str| {
+        let target = format!("{}/v2/publish/https://far.example/w", broker.root);
+        http().post(target).bearer_auth(DEV_USERS[0].token).header("upstash-retries", retries)
+    };
+    assert_eq!(far("4").send().await.expect("answered").status(), 412, "beyond the free plan");
     let hours = [("upstash-retries", "3"), ("upstash-retry-delay", "3600000")];
     let answer = broker.post("v2/publish/https://far.example/w", &hours, String::new()).await;
     assert_eq!(broker.idle().await, 200);
@@ -99,8 +106,7 @@ async fn its_switches_are_the_command_lines() {
         let push = destination.next().await;
         assert_eq!(push.header("upstash-message-id"), answer["messageId"]);
     }
-    let more = http().post(format!("{}/v2/publish/https://far.example/w", broker.root)).bearer_auth(DEV_USERS[0].token);
-    assert_eq!(more.send().await.expect("answered").status(), 429);
+    assert_eq!(far("3").send().await.expect("answered").status(), 429);
 
     for arguments in [
         &["--speed", "0"][..],
@@ -108,6 +114,8 @@ async fn its_switches_are_the_command_lines() {
         &["--faults", "drop=0.1"],
         &["--seed", "1", "--faults", "drop=2"],
         &["--resolve", "nowhere"],
+        &["--quota", "gold"],
+        &["--region", "mars"],
     ] {
         let folder = tempfile::tempdir().expect("a folder");
         let ended = run(program().arg("broker").args(arguments).current_dir(folder.path())).await;

@@ -3,7 +3,9 @@
 #![expect(clippy::expect_used, reason = "a helper that cannot go on must fail its test")]
 
 mod bulk;
+mod callbacks;
 mod client;
+mod deduplication;
 mod delivery;
 mod endpoints;
 mod failure;
@@ -11,10 +13,14 @@ mod flow_control;
 mod groups;
 mod killed;
 mod lanes;
+mod logs;
 mod pure;
 mod queues;
+mod quotas;
 mod restart;
 mod schedules;
+mod table;
+mod tokens;
 mod tuned;
 
 use axum::body::Body;

@@ -6,7 +6,7 @@ use super::super::instructions::Refusal;
 use super::super::ledger::{self, pages};
 use super::super::message::{CallbackSpec, Record, Spec};
 use super::{Call, json, read_json, trouble};
-use crate::services::qstash::wire::{Cancelled, Headers, Message};
+use crate::services::qstash::wire::{Cancelled, Event, Headers, Message};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -66,12 +66,32 @@ pub async fn log(call: Call, name: &str) -> Result<Response, Refusal> {
         Ok(page)
     });
     let page = read.await.map_err(|error| trouble(&error))?;
-    let events: Vec<_> = page.entries.into_iter().map(|(_, event)| event).collect();
+    let events: Vec<_> = page.entries.into_iter().map(|(_, event)| Line::of(event)).collect();
     let mut answer = serde_json::json!({ name: events });
     if let (Some(cursor), Some(object)) = (page.cursor, answer.as_object_mut()) {
         object.insert("cursor".to_owned(), cursor.into());
     }
     Ok(json(200, &answer))
+}
+
+/// A line of the log. Two fields go by two names each in the service's own texts; a reader of either finds his.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Line {
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    response_headers: Headers,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_delay_expr: Option<String>,
+    #[serde(flatten)]
+    event: Event,
+}
+
+impl Line {
+    fn of(event: Event) -> Self {
+        let (response_headers, retry_delay_expr) =
+            (event.response_header.clone(), event.retry_delay_expression.clone());
+        Self { response_headers, retry_delay_expr, event }
+    }
 }
 
 #[derive(Serialize)]
@@ -112,7 +132,9 @@ pub struct More {
 impl More {
     pub fn of(spec: &Spec) -> Self {
         let limits = spec.flow.as_ref().map(|flow| flow.limits).unwrap_or_default();
-        let told = |to: &Option<CallbackSpec>| to.as_ref().map(|to| grouped(&to.headers)).unwrap_or_default();
+        let told = |to: &Option<CallbackSpec>| {
+            to.as_ref().map(|to| spec.redaction.show_headers(grouped(&to.headers))).unwrap_or_default()
+        };
         Self {
             topic_name: spec.topic.clone(),
             endpoint_name: spec.endpoint.clone(),

@@ -75,8 +75,7 @@ async fn answer(
     let (head, body) = request.into_parts();
     let mut target = target::read(head.uri.path(), head.uri.query());
     let token = bearer(&head.headers).or(target.token.as_deref()).unwrap_or_default();
-    let user = post.users.with_token(token).map(str::to_owned);
-    let user = user.ok_or_else(|| Refusal::new(401, "unable to authenticate: invalid token"))?;
+    let user = authenticate(&post, token, &head.method, &target.route)?;
     rates::check(&post, &user, &target.route, told)?;
     let limit = if target.route == Route::Batch { BATCH_BYTES_MAX } else { post.quota.body_bytes };
     let body = read_body(body, limit).await?;
@@ -84,6 +83,19 @@ async fn answer(
     headers.append(&mut target.instructions);
     let caller_ip = address.ip().to_string();
     dispatch(Call { post, user, method: head.method, target, headers, body, caller_ip }).await
+}
+
+/// A read-only token reads, but not the signing keys: with those one could do what it must not.
+fn authenticate(post: &Post, token: &str, method: &Method, route: &Route) -> Result<String, Refusal> {
+    if let Some(user) = post.users.with_token(token) {
+        return Ok(user.to_owned());
+    }
+    let user = post.users.with_read_only(token);
+    let user = user.ok_or_else(|| Refusal::new(401, "unable to authenticate: invalid token"))?;
+    if method == Method::GET && *route != Route::Keys {
+        return Ok(user.to_owned());
+    }
+    Err(Refusal::new(403, "the token is read-only"))
 }
 
 async fn dispatch(call: Call) -> Result<Response, Refusal> {

@@ -33,6 +33,9 @@ pub async fn upsert(call: Call) -> Result<Response, Refusal> {
     if parallelism == Some(0) {
         return Err(Refusal::bad("invalid parallelism: at least 1"));
     }
+    if parallelism.is_some_and(|places| places > call.post.quota.queue_parallelism) {
+        return Err(Refusal::quota("maxQueueParallelism"));
+    }
     set(call, &queue_name, parallelism, paused).await
 }
 

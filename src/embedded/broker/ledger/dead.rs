@@ -2,7 +2,7 @@
 
 use super::super::filter::Filter;
 use super::super::instructions::Amendment;
-use super::super::message::{Dead, Millis, New, Outcome, Record, VERSION, new_id};
+use super::super::message::{Answer, Dead, Millis, New, Outcome, Record, VERSION, new_id};
 use super::accept::insert;
 use super::events::free_number;
 use super::pages::dead_of;
@@ -10,10 +10,16 @@ use super::{BODIES, DEAD, decode, encode};
 use bytes::Bytes;
 use redb::{Error, ReadableTable, WriteTransaction};
 
+/// What is kept of the last answer's body.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
 /// Keeps a message that will not be tried again, and names it.
 pub fn bury(txn: &WriteTransaction, record: &Record, outcome: &Outcome, now: Millis) -> Result<String, Error> {
     let (answer, error) = match outcome {
-        Outcome::Answered(answer) => (Some(answer.clone()), None),
+        Outcome::Answered(answer) => {
+            let body = answer.body.slice(..answer.body.len().min(ANSWER_BYTES_MAX));
+            (Some(Answer { body, ..answer.clone() }), None)
+        }
         Outcome::Failed(error) => (None, Some(error.clone())),
     };
     let dead = Dead { v: VERSION, record: record.clone(), died_at: now, answer, error };

@@ -1,7 +1,7 @@
 //! The log: what happened to each message, a line at a time.
 
 use super::super::attempt::grouped;
-use super::super::message::{Answer, Millis, Outcome, Record};
+use super::super::message::{Answer, CallbackSpec, Millis, Outcome, Record};
 use super::{EVENTS, encode};
 use crate::services::qstash::wire::{Event, Headers};
 use redb::{Error, ReadableTable, WriteTransaction};
@@ -28,6 +28,9 @@ pub fn note(
     more: impl FnOnce(&mut Event),
 ) -> Result<(), Error> {
     let spec = &record.spec;
+    let told = |to: Option<&CallbackSpec>| {
+        to.map(|to| few(spec.redaction.show_headers(grouped(&to.headers)))).unwrap_or_default()
+    };
     let mut event = Event {
         time,
         message_id: record.id.clone(),
@@ -43,13 +46,9 @@ pub fn note(
         header: few(spec.redaction.show_headers(grouped(&spec.headers))),
         timeout: spec.timeout_s.and_then(|seconds| i64::try_from(seconds.saturating_mul(1_000)).ok()),
         callback: spec.callback.as_ref().map(|to| to.url.clone()),
-        callback_headers: spec.callback.as_ref().map(|to| few(grouped(&to.headers))).unwrap_or_default(),
+        callback_headers: told(spec.callback.as_ref()),
         failure_callback: spec.failure_callback.as_ref().map(|to| to.url.clone()),
-        failure_callback_headers: spec
-            .failure_callback
-            .as_ref()
-            .map(|to| few(grouped(&to.headers)))
-            .unwrap_or_default(),
+        failure_callback_headers: told(spec.failure_callback.as_ref()),
         max_retries: Some(spec.retries.into()),
         retry_delay_expression: spec.retry_delay.clone(),
         label: spec.labels.first().cloned(),

@@ -3,8 +3,8 @@
 use super::super::groups::{Endpoint, Group};
 use super::super::instructions::{Quota, Refusal};
 use super::super::message::{Headers, Millis};
-use super::{GROUPS, decode, encode};
-use redb::{Error, ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use super::{GROUPS, count_of, decode, encode};
+use redb::{Error, ReadTransaction, ReadableTable, WriteTransaction};
 
 pub fn get(txn: &ReadTransaction, user: &str, name: &str) -> Result<Option<Group>, Error> {
     txn.open_table(GROUPS)?.get((user, name))?.map(|stored| decode(stored.value())).transpose()
@@ -36,7 +36,7 @@ pub fn add(
     now: Millis,
 ) -> Result<Result<(), Refusal>, Error> {
     let known = current(txn, user, name)?;
-    if known.is_none() && txn.open_table(GROUPS)?.len()? >= quota.groups {
+    if known.is_none() && count_of(&txn.open_table(GROUPS)?, user)? >= quota.groups {
         return Ok(Err(Refusal::quota("maxUrlGroups")));
     }
     let mut group = known.unwrap_or(Group { created_at: now, ..Group::default() });

@@ -161,6 +161,21 @@ pub fn rotate(txn: &WriteTransaction, user: &str, current: &str, next: &str) -> 
     Ok(())
 }
 
+/// How many entries of a table are this user's.
+fn count_of<V: redb::Value + 'static>(
+    table: &impl ReadableTable<(&'static str, &'static str), V>,
+    user: &str,
+) -> Result<u64, Error> {
+    let mut count = 0;
+    for entry in table.range((user, "")..)? {
+        if entry?.0.value().0 != user {
+            break;
+        }
+        count += 1;
+    }
+    Ok(count)
+}
+
 fn remove_live(txn: &WriteTransaction, id: &str) -> Result<(), Error> {
     txn.open_table(MESSAGES)?.remove(id)?;
     Ok(())

@@ -1,8 +1,8 @@
 //! Queues on disk: their settings. Their messages are among the live ones.
 
 use super::super::message::Millis;
-use super::{QUEUES, decode, encode};
-use redb::{Error, ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use super::{QUEUES, count_of, decode, encode};
+use redb::{Error, ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 /// A queue at rest.
@@ -38,7 +38,7 @@ pub fn set(
 ) -> Result<Option<Queue>, Error> {
     let mut table = txn.open_table(QUEUES)?;
     let known: Option<Queue> = table.get((user, name))?.map(|stored| decode(stored.value())).transpose()?;
-    if known.is_none() && table.len()? >= queues_max {
+    if known.is_none() && count_of(&table, user)? >= queues_max {
         return Ok(None);
     }
     let known = known.unwrap_or(Queue { created_at: now, updated_at: now, parallelism: 1, paused: false });

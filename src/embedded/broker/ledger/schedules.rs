@@ -5,9 +5,9 @@ use super::super::instructions::Quota;
 use super::super::message::{Millis, New, Record, new_id};
 use super::super::schedules::{Schedule, State, Turn};
 use super::accept::{Accepted, accept_all};
-use super::{SCHEDULE_BODIES, SCHEDULES, decode, encode};
+use super::{SCHEDULE_BODIES, SCHEDULES, count_of, decode, encode};
 use bytes::Bytes;
-use redb::{Error, ReadTransaction, ReadableTable, ReadableTableMetadata, WriteTransaction};
+use redb::{Error, ReadTransaction, ReadableTable, WriteTransaction};
 
 /// What came of looking at a schedule.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ pub fn each(txn: &ReadTransaction, mut call: impl FnMut(&str, Schedule, Bytes)) 
 pub fn put(txn: &WriteTransaction, schedule: &Schedule, body: &Bytes, schedules_max: u64) -> Result<bool, Error> {
     let name = (schedule.spec.user.as_str(), schedule.id.as_str());
     let mut table = txn.open_table(SCHEDULES)?;
-    if table.get(name)?.is_none() && table.len()? >= schedules_max {
+    if table.get(name)?.is_none() && count_of(&table, name.0)? >= schedules_max {
         return Ok(false);
     }
     table.insert(name, encode(schedule)?.as_slice())?;
