@@ -18,9 +18,10 @@ async fn watcher(app: &TestApp, engine: usize, job: &str, known: Option<String>)
 async fn reads_a_minute(watchers: usize) -> usize {
     let app = TestApp::builder().routers(2).start().await;
     let job = app.enqueue("p1", 1).await;
+    // At once, as after a deploy: whoever comes asks for one look, which all of them share.
+    let come = futures_util::future::join_all((0..watchers).map(|_| watcher(&app, 1, &job, None))).await;
     let mut all = Vec::new();
-    for _ in 0..watchers {
-        let mut watcher = watcher(&app, 1, &job, None).await;
+    for mut watcher in come {
         watcher.next().await.expect("what is there");
         all.push(tokio::spawn(async move { watcher.next().await.map(|status| status.tag().to_owned()) }));
     }
