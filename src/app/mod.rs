@@ -115,6 +115,7 @@ fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> R
         operator_secrets: config.operator_secrets,
         cors_origins: config.cors_origins,
         wait_max: config.wait_max,
+        watching: http::Watching::new(config.watchers_max, config.stream_max),
         tasks,
     };
     Ok((engine, http))

@@ -46,6 +46,10 @@ pub struct Config {
     pub steps: StepTimes,
     /// The longest `?wait=` is held.
     pub wait_max: Duration,
+    /// The longest a stream of events is kept open.
+    pub stream_max: Duration,
+    /// How many may watch in one process.
+    pub watchers_max: usize,
     pub allow_private: AllowList,
     /// The host's deployment protection lets our own pushes pass with this.
     pub protection_bypass: Option<SecretString>,
@@ -114,6 +118,7 @@ impl Config {
         let exposed = serverless || public_url.as_ref().is_some_and(|url| !is_loopback(url));
         let times = timing::read(&mut reader, serverless);
         let host = reader.parsed("HOST", IpAddr::V4(Ipv4Addr::UNSPECIFIED), "must be an IP address");
+        let watchers_max = reader.number("WATCHERS_MAX", 10_000, 1, 1_000_000);
         let port = reader.number("PORT", 3000, 0, 65_535);
         let store = redis::store(&mut reader, local_store);
         let qstash = qstash::read(&mut reader, exposed);
@@ -149,6 +154,8 @@ impl Config {
             pace: times.pace,
             steps: times.steps,
             wait_max: Duration::from_secs(if serverless { 8 } else { 25 }),
+            stream_max: Duration::from_secs(if serverless { 8 } else { 600 }),
+            watchers_max: usize::try_from(watchers_max).unwrap_or(usize::MAX),
             allow_private,
             protection_bypass,
             serverless,

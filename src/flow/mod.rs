@@ -1,7 +1,7 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
 //! (load and compare-and-commit), `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`.
+//! retry by hand), `status`, `watch`.
 
 mod control;
 mod delivery;
@@ -16,6 +16,7 @@ mod spent;
 mod status;
 mod step;
 mod sweep;
+mod watch;
 
 pub use crate::kinds::{FieldError, Kind, View};
 pub use control::{CancelError, RetryError};
@@ -27,15 +28,15 @@ pub use record::Fault;
 pub use spent::Spent;
 pub use status::{Find, Status};
 pub use sweep::Swept;
+pub use watch::Watcher;
 
-use crate::job::{JobId, Limits, Millis};
+use crate::job::{Limits, Millis};
 use crate::kinds::{Length, Pace};
 use crate::services::Services;
 use crate::store::Store;
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
@@ -45,8 +46,7 @@ pub struct Engine {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) services: Services,
     pub(crate) settings: Settings,
-    /// Which jobs have just changed, for those who wait in this process.
-    changes: broadcast::Sender<JobId>,
+    watches: watch::Watches,
     /// Cancelled when the process is asked to stop: no new claims, running steps wind up.
     stopping: CancellationToken,
     ids: Ids,
@@ -115,7 +115,7 @@ impl Engine {
         stopping: CancellationToken,
         ids: Ids,
     ) -> Self {
-        Self { store, services, settings, changes: broadcast::Sender::new(1_024), stopping, ids }
+        Self { store, services, settings, watches: watch::Watches::default(), stopping, ids }
     }
 
     fn new_id(&self) -> Uuid {

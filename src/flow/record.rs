@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
 
 /// Why a record cannot be used now. Nothing has been decided on it.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Fault {
     #[error(transparent)]
     Store(#[from] store::Error),
@@ -214,7 +214,7 @@ impl Engine {
     }
 
     fn applied(&self, loaded: Loaded, due: Vec<JobId>) -> Updated {
-        let _ = self.changes.send(loaded.job.id.clone());
+        self.watches.tell(&loaded);
         Updated::Applied(Box::new(loaded), due)
     }
 

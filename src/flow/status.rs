@@ -1,15 +1,18 @@
-//! What a watcher sees: one read by job, two by project, and waiting for a change without asking the store more often
-//! than it can know something new.
+//! What is told of a job: one read by job, two by project; and waiting for a visible change.
 
 use super::rebuild::split_pointer;
 use super::record::Loaded;
 use super::{Engine, Fault};
-use crate::job::{Job, JobId, Millis, Owner, ProjectId};
+use crate::job::{Job, JobId, Millis, Owner, ProjectId, State};
 use crate::kinds::{Kind, View};
 use crate::store::keys;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 /// Which job is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,19 +26,41 @@ pub enum Find {
 #[derive(Debug, Clone)]
 pub struct Status {
     pub job: Job,
-    /// Changes with every write.
+    /// The record's, which changes with every write.
     pub version: u64,
     pub view: View,
     pub next_update_at: Option<Millis>,
     /// The store's time when it was read.
     pub now: Millis,
+    tag: String,
 }
 
 impl Status {
-    /// Names this very state of this very job.
-    pub fn tag(&self) -> String {
-        format!("{}.{}", self.job.id, self.version)
+    pub fn new(job: Job, version: u64, view: View, now: Millis) -> Self {
+        let tag = tag(&job, &view);
+        Self { version, view, next_update_at: job.next_update_at(now), now, tag, job }
     }
+
+    /// Names what can be seen of this job: the same as long as nothing of that changes, whatever is written. When it was
+    /// last written is not counted, and of when something may happen next only what is planned.
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+}
+
+fn tag(job: &Job, view: &View) -> String {
+    let failure = job.error.as_ref().filter(|_| job.state == State::Failed);
+    let planned = match job.state {
+        State::Queued | State::Waiting => Some(job.message.not_before),
+        State::Running { .. } | State::Done | State::Failed | State::Cancelled => None,
+    };
+    let seen = json!([
+        [job.project, job.state.public(), job.stage, job.progress, job.attempts, failure],
+        [view.clips, view.clips_failed, job.ledger.possible_duplicates],
+        [planned, job.created_at, job.finished_at],
+    ]);
+    let digest = Sha256::digest(seen.to_string());
+    format!("{}.{}", job.id, URL_SAFE_NO_PAD.encode(&digest[..12]))
 }
 
 impl Engine {
@@ -51,45 +76,30 @@ impl Engine {
         Ok(self.owned(&id, Some(owner)).await?.map(|loaded| status_of(&loaded)))
     }
 
-    /// The status as soon as it is another than `seen`, or as it is after `wait`.
+    /// The status as soon as it differs visibly from `seen` (or from what is there now), or as it is after `wait`.
     pub async fn status_after(
-        &self,
+        self: &Arc<Self>,
         find: &Find,
         owner: &Owner,
         seen: Option<String>,
         wait: Duration,
-    ) -> Result<Option<Status>, Fault> {
+    ) -> Result<Option<Arc<Status>>, Fault> {
         let end = Instant::now() + wait;
-        let mut news = self.changes.subscribe();
-        let mut seen = seen;
-        loop {
-            let Some(status) = self.status(find, owner).await? else { return Ok(None) };
-            let base = seen.get_or_insert_with(|| status.tag());
-            if status.tag() != *base || status.job.is_final() || Instant::now() >= end {
-                return Ok(Some(status));
-            }
-            // Another process may change it too: look again when something can have happened.
-            let pause = status.next_update_at.map_or(0, |at| at.saturating_sub(status.now)).max(1_000);
-            let look = end.min(Instant::now() + Duration::from_millis(pause));
-            loop {
-                let told = tokio::select! {
-                    told = timeout_at(look, news.recv()) => told,
-                    () = self.stopping.cancelled() => return Ok(Some(status)),
-                };
-                match told {
-                    Ok(Ok(changed)) if changed == status.job.id => break,
-                    Ok(Ok(_)) => {}
-                    Ok(Err(RecvError::Lagged(_))) | Err(_) => break,
-                    Ok(Err(RecvError::Closed)) => sleep_until(look).await,
-                }
-            }
+        let Some(mut watcher) = self.watch(find, owner, seen.clone()).await? else { return Ok(None) };
+        if watcher.current().job.is_final() {
+            return Ok(Some(Arc::clone(watcher.current())));
         }
+        if seen.is_none() {
+            watcher.next().await;
+        }
+        let changed = timeout_at(end, watcher.next()).await.ok().flatten();
+        Ok(Some(changed.unwrap_or_else(|| Arc::clone(watcher.current()))))
     }
 }
 
-fn status_of(loaded: &Loaded) -> Status {
+pub(super) fn status_of(loaded: &Loaded) -> Status {
     let job = loaded.job.clone();
     let view = Kind::parse(&job.kind).map_or(View { clips: Vec::new(), clips_failed: 0 }, |kind| kind.view(&job));
     let now = loaded.now();
-    Status { version: loaded.version, view, next_update_at: job.next_update_at(now), now, job }
+    Status::new(job, loaded.version, view, now)
 }

@@ -12,11 +12,13 @@ mod routes;
 #[cfg(test)]
 mod tests;
 pub mod view;
+mod watching;
 
 pub use auth::{ApiKey, Auth, Authenticator};
 pub use problem::Problem;
 pub use push::Pushes;
 pub use router::{ROUTES, router};
+pub use watching::Watching;
 
 use crate::flow::Engine;
 use secrecy::SecretString;
@@ -35,6 +37,8 @@ pub struct Http {
     pub cors_origins: Vec<String>,
     /// The longest `?wait=` is held.
     pub wait_max: Duration,
+    /// How many may watch, and for how long at a stretch.
+    pub watching: Watching,
     /// What outlives its request, and must not be cut off when the process stops.
     pub tasks: TaskTracker,
 }

@@ -1,6 +1,6 @@
 //! Every route, and the layers around them.
 
-use super::routes::{cron, deliveries, health, jobs, page as pages};
+use super::routes::{cron, deliveries, events as sse, health, jobs, page as pages};
 use super::{Http, problem};
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -19,10 +19,11 @@ use tower_http::trace::{DefaultOnFailure, TraceLayer};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The routes this build serves; the serverless host's file is compared with them.
-pub const ROUTES: [&str; 8] = [
+pub const ROUTES: [&str; 9] = [
     "/",
     "/api/process-klap",
     "/api/process-klap/retry",
+    "/api/process-klap/events",
     "/api/worker/klap",
     "/api/worker/klap/failed",
     "/api/cron/klap",
@@ -33,11 +34,12 @@ pub const ROUTES: [&str; 8] = [
 pub fn router(http: Http) -> Router {
     let cors = cors(&http.cors_origins);
     let http = Arc::new(http);
-    let [page, process, retry, worker, failed, cron, health, ready] = ROUTES;
+    let [page, process, retry, events, worker, failed, cron, health, ready] = ROUTES;
     let routes = Router::new()
         .route(page, get(pages::first))
         .route(process, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
         .route(retry, post(jobs::retry))
+        .route(events, get(sse::events))
         .route(worker, post(deliveries::worker))
         .route(failed, post(deliveries::failed))
         .route(cron, get(cron::sweep).post(cron::sweep))

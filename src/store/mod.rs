@@ -183,7 +183,7 @@ pub enum Committed {
     },
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// The store could not be reached or refused: nothing has changed.
     #[error("the store is not available: {0}")]

@@ -59,13 +59,17 @@ impl Which {
         }
     }
 
+    pub(super) fn one_job(&self) -> Result<Find, Problem> {
+        self.job().map(Find::Job)
+    }
+
     fn job(&self) -> Result<JobId, Problem> {
         let job = self.job_id.as_ref().filter(|job| !job.is_empty());
         job.map(JobId::new).ok_or_else(|| Problem::bad_request("Missing jobId"))
     }
 }
 
-fn which(query: Result<Query<Which>, QueryRejection>) -> Result<Which, Problem> {
+pub(super) fn which(query: Result<Query<Which>, QueryRejection>) -> Result<Which, Problem> {
     query.map(|Query(which)| which).map_err(|error| Problem::bad_request(error.body_text()))
 }
 
@@ -80,14 +84,17 @@ pub async fn status(
     let known = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
     let wait = Duration::from_secs(which.wait.unwrap_or(0)).min(http.wait_max);
     let found = if wait.is_zero() {
-        http.engine.status(&find, &owner).await?
+        http.engine.status(&find, &owner).await?.map(Arc::new)
     } else {
+        let _place = http.watching.enter()?;
         http.engine.status_after(&find, &owner, seen(known), wait).await?
     };
     let status = found.ok_or_else(|| Problem::not_found("No job found for this project"))?;
     let tag = format!("\"{}\"", status.tag());
     let unchanged =
         known.split(',').any(|known| matches!(known.trim().trim_start_matches("W/"), t if t == tag || t == "*"));
+    // Weak: two answers under one tag may differ in when the record was written and when to look next.
+    let tag = format!("W/{tag}");
     let headers = [
         (ETAG, HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""))),
         (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),

@@ -22,14 +22,8 @@ fn job() -> Job {
 }
 
 fn seen(job: Job) -> Value {
-    let next_update_at = job.next_update_at(T0);
-    view::status(&Status {
-        job,
-        version: 7,
-        view: View { clips: vec![json!({"id": "p1_clip_0"})], clips_failed: 2 },
-        next_update_at,
-        now: T0,
-    })
+    let view = View { clips: vec![json!({"id": "p1_clip_0"})], clips_failed: 2 };
+    view::status(&Status::new(job, 7, view, T0))
 }
 
 #[test]

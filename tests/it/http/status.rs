@@ -35,8 +35,9 @@ async fn an_unchanged_status_is_not_sent_again() {
     let by_job = app.get(&format!("/api/process-klap?jobId={job}")).await.expect(200);
     assert_eq!(by_project.header("etag"), by_job.header("etag"));
     let tag = by_job.header("etag");
+    let strong = tag.strip_prefix("W/").expect("a weak tag");
     let query = format!("jobId={job}");
-    for known in [tag, &format!("W/{tag}"), &format!("\"other\", {tag}"), "*"] {
+    for known in [tag, strong, &format!("\"other\", {tag}"), "*"] {
         let unchanged = watching(&app, &query, known).await.expect(304);
         assert_eq!(unchanged.header("etag"), tag);
         assert!(unchanged.body.is_null());

@@ -39,6 +39,7 @@ pub struct Builder {
     routers: usize,
     limits: Limits,
     klap: KlapPace,
+    watchers: usize,
 }
 
 pub struct TestApp {
@@ -75,6 +76,12 @@ impl Builder {
 
     pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
         change(&mut self.limits);
+        self
+    }
+
+    /// So many may watch at once.
+    pub fn watchers(mut self, watchers: usize) -> Self {
+        self.watchers = watchers;
         self
     }
 
@@ -123,7 +130,7 @@ impl Builder {
             let ids = Box::new(uuid::Uuid::now_v7);
             let services = services(&queue, &sandbox);
             let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
-            let router = router(edge(engine.clone(), &worker_url, &failed_url));
+            let router = router(edge(engine.clone(), &worker_url, &failed_url, self.watchers));
             tokio::spawn(async move { axum::serve(listener, router).await });
             engines.push(engine);
         }
@@ -161,7 +168,7 @@ impl TestApp {
             done_ttl: 24 * HOUR,
             failed_ttl: 168 * HOUR,
         };
-        Builder { on_redis: false, routers: 1, limits, klap: KlapPace::IMMEDIATE }
+        Builder { on_redis: false, routers: 1, limits, klap: KlapPace::IMMEDIATE, watchers: 2_000 }
     }
 
     /// Over the embedded store.
@@ -197,7 +204,7 @@ fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
     }
 }
 
-fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url) -> Http {
+fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url, watchers: usize) -> Http {
     let key = |name: &str, key: &str| ApiKey { name: name.to_owned(), key: key.into() };
     Http {
         engine,
@@ -211,6 +218,7 @@ fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url) -> Http {
         operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
         cors_origins: Vec::new(),
         wait_max: Duration::from_secs(25),
+        watching: cliprelay::http::Watching::new(watchers, Duration::from_mins(10)),
         tasks: TaskTracker::new(),
     }
 }

@@ -221,6 +221,7 @@ fn edge(world: &Arc<World>, process: &Arc<Process>, skew: i64, seed: u64, keys: 
         operator_secrets: vec![OPERATOR.into()],
         cors_origins: Vec::new(),
         wait_max: Duration::from_secs(25),
+        watching: cliprelay::http::Watching::new(2_000, Duration::from_mins(10)),
         tasks: TaskTracker::new(),
     }
 }

@@ -1,0 +1,85 @@
+//! A job's changes as server-sent events. A stream holds at most one event that was not sent yet, whatever its reader does:
+//! what a slow one missed is skipped, for each event is the whole status. One that takes nothing for a while loses its place.
+
+use super::jobs::Which;
+use crate::flow::{Status, Watcher};
+use crate::http::caller::Caller;
+use crate::http::watching::Place;
+use crate::http::{Http, Problem, view};
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderName};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+
+/// A comment this often shows both sides that the other is there.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+/// A reader that takes nothing for so long is gone.
+const TAKEN: Duration = Duration::from_secs(30);
+/// After how many milliseconds a client comes back.
+const RETRY: &str = "retry: 1000\n\n";
+
+pub async fn events(
+    State(http): State<Arc<Http>>,
+    Caller(owner): Caller,
+    headers: HeaderMap,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let find = super::jobs::which(query)?.one_job()?;
+    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
+    let place = http.watching.enter()?;
+    let watcher = http.engine.watch(&find, &owner, last.map(str::to_owned)).await?;
+    let watcher = watcher.ok_or_else(|| Problem::not_found("No such job"))?;
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(send(watcher, sender, Instant::now() + http.watching.stream_max, place));
+    let body = stream::unfold(receiver, async |mut receiver| {
+        let event: Bytes = receiver.recv().await?;
+        Some((Ok::<_, Infallible>(event), receiver))
+    });
+    let headers = [
+        (CONTENT_TYPE, "text/event-stream"),
+        (CACHE_CONTROL, "no-store"),
+        // Proxies that buffer would hold events back.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, Body::from_stream(body)).into_response())
+}
+
+/// Sends until the job has ended, the reader is gone, the stream has lasted long enough or the process stops.
+async fn send(mut watcher: Watcher, to: mpsc::Sender<Bytes>, end: Instant, place: Place) {
+    let _place = place;
+    let mut sent = push(&to, RETRY.into()).await;
+    let mut heartbeat = Instant::now() + HEARTBEAT;
+    // One who comes back after the end has seen it.
+    let mut over = watcher.current().job.is_final() && watcher.is_known();
+    while sent && !over {
+        sent = tokio::select! {
+            next = timeout_at(end, watcher.next()) => {
+                let Ok(Some(status)) = next else { return };
+                over = status.job.is_final();
+                push(&to, event(&status)).await
+            }
+            () = sleep_until(heartbeat) => {
+                heartbeat = Instant::now() + HEARTBEAT;
+                push(&to, ":\n\n".into()).await
+            }
+            () = to.closed() => return,
+        };
+    }
+}
+
+async fn push(to: &mpsc::Sender<Bytes>, event: Bytes) -> bool {
+    timeout(TAKEN, to.send(event)).await.is_ok_and(|sent| sent.is_ok())
+}
+
+fn event(status: &Status) -> Bytes {
+    format!("id: {}\ndata: {}\n\n", status.tag(), view::status(status)).into()
+}
