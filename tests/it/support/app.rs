@@ -20,6 +20,7 @@ use cliprelay::store::redb::{Clock, RedbStore};
 use cliprelay::store::redis::{Options as RedisOptions, RedisStore};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -39,6 +40,8 @@ pub struct Builder {
     routers: usize,
     limits: Limits,
     klap: KlapPace,
+    auth: Auth,
+    origins: Vec<String>,
 }
 
 pub struct TestApp {
@@ -56,6 +59,8 @@ pub struct TestApp {
     pub failed_url: String,
     pub http: reqwest::Client,
     pub redis: Option<Server>,
+    /// How far the host's clock is put forward, in seconds.
+    pub ahead: Arc<AtomicI64>,
     /// The clients behind the engines, for counting.
     pub redis_stores: Vec<Arc<RedisStore>>,
     _data: TempDir,
@@ -80,6 +85,18 @@ impl Builder {
 
     pub fn klap(mut self, pace: KlapPace) -> Self {
         self.klap = pace;
+        self
+    }
+
+    /// Who may call, if not Ann and Bob with their keys.
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// Whose pages may call.
+    pub fn origins(mut self, origins: &[&str]) -> Self {
+        self.origins = origins.iter().map(|&origin| origin.to_owned()).collect();
         self
     }
 
@@ -116,6 +133,7 @@ impl Builder {
         let bases: Vec<Url> = listeners.iter().map(base).collect();
         let (worker_url, failed_url) =
             (bases[0].join("api/worker/klap").unwrap(), bases[0].join("api/worker/klap/failed").unwrap());
+        let ahead = Arc::new(AtomicI64::new(0));
         let mut engines = Vec::new();
         for (listener, inner) in listeners.into_iter().zip(&stores) {
             let settings = self.settings(worker_url.clone(), failed_url.clone());
@@ -123,7 +141,7 @@ impl Builder {
             let ids = Box::new(uuid::Uuid::now_v7);
             let services = services(&queue, &sandbox);
             let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
-            let router = router(edge(engine.clone(), &worker_url, &failed_url));
+            let router = router(self.edge(engine.clone(), (&worker_url, &failed_url), ahead.clone()));
             tokio::spawn(async move { axum::serve(listener, router).await });
             engines.push(engine);
         }
@@ -139,6 +157,7 @@ impl Builder {
             failed_url: failed_url.into(),
             http: outbound::client(&outbound::Options::default()).unwrap(),
             redis: server,
+            ahead,
             redis_stores,
             _data: data,
         }
@@ -149,6 +168,23 @@ impl Builder {
         let pace = Pace { poll_min: 10_000, poll_max: 60_000, paid_call: Duration::from_secs(20) };
         let forward = vec![("x-test-gate".to_owned(), "open".into())];
         Settings { limits: self.limits, pace, steps, worker_url, failed_url, forward }
+    }
+
+    fn edge(&self, engine: Arc<Engine>, (worker_url, failed_url): (&Url, &Url), ahead: Arc<AtomicI64>) -> Http {
+        Http {
+            engine,
+            authenticator: Authenticator::new(self.auth.clone()).unwrap(),
+            pushes: Pushes {
+                verifier: Verifier::new(Some(Queue::keys()), BTreeMap::new()),
+                worker_url: worker_url.to_string(),
+                failed_url: failed_url.to_string(),
+                clock: Box::new(move || cliprelay::clock::unix_seconds() + ahead.load(Ordering::SeqCst)),
+            },
+            operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
+            cors_origins: self.origins.clone(),
+            wait_max: Duration::from_secs(25),
+            tasks: TaskTracker::new(),
+        }
     }
 }
 
@@ -161,7 +197,7 @@ impl TestApp {
             done_ttl: 24 * HOUR,
             failed_ttl: 168 * HOUR,
         };
-        Builder { on_redis: false, routers: 1, limits, klap: KlapPace::IMMEDIATE }
+        Builder { on_redis: false, routers: 1, limits, klap: KlapPace::IMMEDIATE, auth: keys(), origins: Vec::new() }
     }
 
     /// Over the embedded store.
@@ -197,20 +233,7 @@ fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
     }
 }
 
-fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url) -> Http {
+fn keys() -> Auth {
     let key = |name: &str, key: &str| ApiKey { name: name.to_owned(), key: key.into() };
-    Http {
-        engine,
-        authenticator: Authenticator::new(Auth::ApiKeys(vec![key("ann", ANN), key("bob", BOB)])),
-        pushes: Pushes {
-            verifier: Verifier::new(Some(Queue::keys()), BTreeMap::new()),
-            worker_url: worker_url.to_string(),
-            failed_url: failed_url.to_string(),
-            clock: Box::new(cliprelay::clock::unix_seconds),
-        },
-        operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
-        cors_origins: Vec::new(),
-        wait_max: Duration::from_secs(25),
-        tasks: TaskTracker::new(),
-    }
+    Auth::ApiKeys(vec![key("ann", ANN), key("bob", BOB)])
 }
