@@ -231,7 +231,7 @@ fn origins(reader: &mut Reader<'_>) -> Vec<String> {
     let Some(text) = reader.text("CORS_ORIGINS") else { return Vec::new() };
     let mut origins = Vec::new();
     for origin in text.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
-        if origin == "*" {
+        if origin.contains('*') {
             reader.problem("CORS_ORIGINS", "must name each origin: * would let any page use what a browser can reach");
             continue;
         }
