@@ -43,8 +43,8 @@ async fn a_token_chooses_neither_its_algorithm_nor_its_key() {
     let parts: Vec<String> = es.token("ec", &claims).split('.').map(str::to_owned).collect();
     let none = |alg: &str| URL_SAFE_NO_PAD.encode(head(alg, "ec").to_string());
     let other = URL_SAFE_NO_PAD.encode(with(claims.clone(), "sub", json!("somebody")).to_string());
-    let elsewhere = json!(issuer.url.as_str());
-    let before = issuer.asked();
+    let theirs = Issuer::start(&[own.jwk("ec")]).await;
+    let elsewhere = json!(theirs.url.as_str());
     all_refused(
         &app,
         vec![
@@ -77,7 +77,7 @@ async fn a_token_chooses_neither_its_algorithm_nor_its_key() {
         ],
     )
     .await;
-    assert_eq!(issuer.asked() - before, 0, "nobody makes us ask anywhere by a header or a known name");
+    assert_eq!(theirs.asked(), 0, "nobody makes us ask anywhere by a header");
     let tricks = ["../../../dev/null", "ec' OR '1'='1", "http://127.0.0.1/key", "\u{0}ec", "EC", "", "ec "];
     let tricks = tricks.map(|kid| ("a name that is none", es.sign(&head("ES256", kid), &claims)));
     all_refused(&app, tricks.into()).await;
@@ -90,6 +90,7 @@ async fn claims_must_be_for_us_and_for_now() {
     let legacy = Signer::hs256(SECRET);
     let now = unix_seconds();
     for (app, signer) in [(app(issuer.auth(ISSUER, Some(AUDIENCE))).await, &signer), (app(hs256()).await, &legacy)] {
+        app.at(now);
         let token = |claim: &str, value: Value| signer.token("k1", &with(supabase(ANN), claim, value));
         all_refused(
             &app,

@@ -1,17 +1,24 @@
 //! The issuer's keys: kept, asked for anew when they must be, and done without while the issuer is away.
 
 use super::access::{app, look};
+use crate::support::app::TestApp;
 use crate::support::issuer::{ANN, AUDIENCE, ISSUER, Issuer, Signer, supabase};
+use cliprelay::clock::unix_seconds;
 use futures_util::future::join_all;
-use std::sync::atomic::Ordering;
+
+/// The service at a stopped clock, and its time.
+async fn stopped(issuer: &Issuer) -> (TestApp, i64) {
+    let (app, start) = (app(issuer.auth(ISSUER, Some(AUDIENCE))).await, unix_seconds());
+    app.at(start);
+    (app, start)
+}
 
 #[tokio::test]
 async fn new_keys_are_found_and_old_ones_forgotten() {
     let (old, new) = (Signer::rs256(), Signer::es256());
     let issuer = Issuer::start(&[old.jwk("old")]).await;
-    let app = app(issuer.auth(ISSUER, Some(AUDIENCE))).await;
-    // Far beyond the tokens' own clock, so that only the keys' age counts.
-    let ahead = |seconds| app.ahead.store(seconds, Ordering::SeqCst);
+    let (app, start) = stopped(&issuer).await;
+    let ahead = |seconds| app.at(start + seconds);
     look(&app, &old.token("old", &supabase(ANN))).await.expect(404);
     issuer.publishes(&[old.jwk("old"), new.jwk("new")]);
     ahead(11);
@@ -31,12 +38,12 @@ async fn new_keys_are_found_and_old_ones_forgotten() {
 async fn a_flood_of_unknown_names_does_not_reach_the_issuer() {
     let signer = Signer::es256();
     let issuer = Issuer::start(&[signer.jwk("k1")]).await;
-    let app = app(issuer.auth(ISSUER, Some(AUDIENCE))).await;
+    let (app, start) = stopped(&issuer).await;
     let tokens: Vec<String> = (0..100).map(|n| signer.token(&format!("unknown-{n}"), &supabase(ANN))).collect();
     let answers = join_all(tokens.iter().map(|token| look(&app, token))).await;
     assert!(answers.iter().all(|answer| (answer.status, answer.code()) == (401, "invalid_token")));
     assert_eq!(issuer.asked(), 1, "one fetch for all that come at once");
-    app.ahead.store(11, Ordering::SeqCst);
+    app.at(start + 11);
     join_all(tokens.iter().map(|token| look(&app, token))).await;
     assert_eq!(issuer.asked(), 2, "and one in ten seconds");
     look(&app, &signer.token("k1", &supabase(ANN))).await.expect(404);
@@ -47,7 +54,7 @@ async fn without_its_keys_nobody_is_told_that_their_token_is_bad() {
     let signer = Signer::es256();
     let issuer = Issuer::start(&[]).await;
     issuer.answers(500, "broken");
-    let app = app(issuer.auth(ISSUER, Some(AUDIENCE))).await;
+    let (app, start) = stopped(&issuer).await;
     let token = signer.token("k1", &supabase(ANN));
     let answers = join_all((0..20).map(|_| look(&app, &token))).await;
     for answer in answers {
@@ -58,14 +65,14 @@ async fn without_its_keys_nobody_is_told_that_their_token_is_bad() {
     let no_set = ["", "<html>", "[]", "{\"keys\":{}}", &format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(300_000))];
     for (round, body) in (1..).zip(no_set) {
         issuer.answers(200, body);
-        app.ahead.store(6 * round, Ordering::SeqCst);
+        app.at(start + 6 * round);
         look(&app, &token).await.expect(503);
         assert_eq!(issuer.asked(), 1 + usize::try_from(round).unwrap());
     }
     // Not by their alg either: no key of an issuer is for this one.
     look(&app, &Signer::hs256("x").token("k1", &supabase(ANN))).await.expect(401);
     issuer.publishes(&[signer.jwk("k1")]);
-    app.ahead.store(60, Ordering::SeqCst);
+    app.at(start + 60);
     look(&app, &token).await.expect(404);
 }
 
@@ -73,11 +80,11 @@ async fn without_its_keys_nobody_is_told_that_their_token_is_bad() {
 async fn an_issuer_that_is_away_leaves_its_last_keys_good() {
     let signer = Signer::es256();
     let issuer = Issuer::start(&[signer.jwk("k1")]).await;
-    let app = app(issuer.auth(ISSUER, Some(AUDIENCE))).await;
-    let ahead = |seconds| app.ahead.store(seconds, Ordering::SeqCst);
+    let (app, start) = stopped(&issuer).await;
+    let ahead = |seconds| app.at(start + seconds);
     let token = |kid: &str, seconds: i64| {
         let mut claims = supabase(ANN);
-        claims["exp"] = serde_json::json!(cliprelay::clock::unix_seconds() + seconds + 60);
+        claims["exp"] = serde_json::json!(start + seconds + 60);
         signer.token(kid, &claims)
     };
     look(&app, &token("k1", 0)).await.expect(404);
@@ -108,7 +115,7 @@ async fn a_redirect_is_not_followed() {
     let mut issuer = target.clone();
     issuer.url = format!("http://{}/keys", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(async move { axum::serve(listener, moved).await });
-    let app = app(issuer.auth(ISSUER, Some(AUDIENCE))).await;
+    let (app, _) = stopped(&issuer).await;
     look(&app, &signer.token("k1", &supabase(ANN))).await.expect(503);
     assert_eq!(target.asked(), 0);
 }

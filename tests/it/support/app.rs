@@ -59,8 +59,8 @@ pub struct TestApp {
     pub failed_url: String,
     pub http: reqwest::Client,
     pub redis: Option<Server>,
-    /// How far the host's clock is put forward, in seconds.
-    pub ahead: Arc<AtomicI64>,
+    /// The host's time in unix seconds, if it is stopped; see [`TestApp::at`].
+    host: Arc<AtomicI64>,
     /// The clients behind the engines, for counting.
     pub redis_stores: Vec<Arc<RedisStore>>,
     _data: TempDir,
@@ -133,7 +133,7 @@ impl Builder {
         let bases: Vec<Url> = listeners.iter().map(base).collect();
         let (worker_url, failed_url) =
             (bases[0].join("api/worker/klap").unwrap(), bases[0].join("api/worker/klap/failed").unwrap());
-        let ahead = Arc::new(AtomicI64::new(0));
+        let host = Arc::new(AtomicI64::new(0));
         let mut engines = Vec::new();
         for (listener, inner) in listeners.into_iter().zip(&stores) {
             let settings = self.settings(worker_url.clone(), failed_url.clone());
@@ -141,7 +141,7 @@ impl Builder {
             let ids = Box::new(uuid::Uuid::now_v7);
             let services = services(&queue, &sandbox);
             let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
-            let router = router(self.edge(engine.clone(), (&worker_url, &failed_url), ahead.clone()));
+            let router = router(self.edge(engine.clone(), (&worker_url, &failed_url), host.clone()));
             tokio::spawn(async move { axum::serve(listener, router).await });
             engines.push(engine);
         }
@@ -157,7 +157,7 @@ impl Builder {
             failed_url: failed_url.into(),
             http: outbound::client(&outbound::Options::default()).unwrap(),
             redis: server,
-            ahead,
+            host,
             redis_stores,
             _data: data,
         }
@@ -170,7 +170,7 @@ impl Builder {
         Settings { limits: self.limits, pace, steps, worker_url, failed_url, forward }
     }
 
-    fn edge(&self, engine: Arc<Engine>, (worker_url, failed_url): (&Url, &Url), ahead: Arc<AtomicI64>) -> Http {
+    fn edge(&self, engine: Arc<Engine>, (worker_url, failed_url): (&Url, &Url), host: Arc<AtomicI64>) -> Http {
         Http {
             engine,
             authenticator: Authenticator::new(self.auth.clone()).unwrap(),
@@ -178,7 +178,10 @@ impl Builder {
                 verifier: Verifier::new(Some(Queue::keys()), BTreeMap::new()),
                 worker_url: worker_url.to_string(),
                 failed_url: failed_url.to_string(),
-                clock: Box::new(move || cliprelay::clock::unix_seconds() + ahead.load(Ordering::SeqCst)),
+                clock: Box::new(move || match host.load(Ordering::SeqCst) {
+                    0 => cliprelay::clock::unix_seconds(),
+                    stopped => stopped,
+                }),
             },
             operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
             cors_origins: self.origins.clone(),
@@ -198,6 +201,11 @@ impl TestApp {
             failed_ttl: 168 * HOUR,
         };
         Builder { on_redis: false, routers: 1, limits, klap: KlapPace::IMMEDIATE, auth: keys(), origins: Vec::new() }
+    }
+
+    /// Stops the host's clock at this time, in unix seconds.
+    pub fn at(&self, time: i64) {
+        self.host.store(time, Ordering::SeqCst);
     }
 
     /// Over the embedded store.
