@@ -9,7 +9,7 @@ pub mod local;
 use crate::clock;
 use crate::config::{Config, StoreConfig};
 use crate::flow::{Engine, Settings};
-use crate::http::{self, Authenticator, Http, Pushes};
+use crate::http::{self, Auth, Authenticator, Http, Pushes};
 use crate::services::outbound::{self, Guard};
 use crate::services::qstash::signature::{self, Verifier};
 use crate::services::{Services, klap, qstash, source, supabase};
@@ -56,6 +56,12 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     let tasks = TaskTracker::new();
     for name in &config.without_effect {
         tracing::warn!("{name} is set but has no effect in this version: no rate is limited yet");
+    }
+    for name in &config.auth_unused {
+        tracing::warn!("{name} is set but has no effect with this AUTH");
+    }
+    if matches!(&config.auth, Auth::Tokens(options) if options.audience.is_none()) {
+        tracing::warn!("AUTH_AUDIENCE is not set: tokens of the issuer are taken whatever they were made for");
     }
     let serverless = config.serverless;
     let (engine, http) = compose(config, stopping.clone(), tasks.clone())?;
@@ -110,7 +116,7 @@ fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> R
     let engine = Arc::new(Engine::new(open(config.store)?, services, settings, stopping, ids));
     let http = Http {
         engine: Arc::clone(&engine),
-        authenticator: Authenticator::new(config.auth),
+        authenticator: Authenticator::new(config.auth)?,
         pushes,
         operator_secrets: config.operator_secrets,
         cors_origins: config.cors_origins,

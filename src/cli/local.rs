@@ -25,8 +25,8 @@ pub(super) async fn dev(dev: Dev) -> Result<(), End> {
     out!("stand-ins  http://{}  (Klap and Supabase)", sandbox.address);
     out!("data       {}", options.data.display());
     out!("\nTry it:\n");
-    let key = if get("AUTH").as_deref() == Some("api-key") {
-        out!("  export CLIPRELAY_API_KEY=…   # one of your API_KEYS\n");
+    let key = if get("AUTH").is_some_and(|mode| !mode.is_empty() && mode != "none") {
+        out!("  export CLIPRELAY_API_KEY=…   # one of your API_KEYS, or a user's token\n");
         " -H \"Authorization: Bearer $CLIPRELAY_API_KEY\""
     } else {
         ""

@@ -38,6 +38,8 @@ pub struct Config {
     pub klap: klap::Options,
     pub supabase: supabase::Options,
     pub auth: Auth,
+    /// Set, but for another mode than the chosen one: said at start.
+    pub auth_unused: Vec<&'static str>,
     /// Either opens the operator's routes.
     pub operator_secrets: Vec<SecretString>,
     pub cors_origins: Vec<String>,
@@ -124,10 +126,11 @@ impl Config {
         let qstash = qstash::read(&mut reader, exposed);
         let klap = klap_options(&mut reader);
         let supabase = supabase_options(&mut reader);
-        let auth = auth::read(&mut reader, exposed);
         let operator_secrets = operator_secrets(&mut reader);
         let cors_origins = origins(&mut reader);
         let allow_private = allow_private(&mut reader);
+        let auth = auth::read(&mut reader, exposed, &allow_private);
+        let auth_unused = auth::unused(&reader);
         let format = reader.text("LOG_FORMAT");
         if format.is_some_and(|format| !["json", "pretty"].contains(&format.as_str())) {
             reader.problem("LOG_FORMAT", "must be json or pretty");
@@ -148,6 +151,7 @@ impl Config {
             klap,
             supabase,
             auth,
+            auth_unused,
             operator_secrets,
             cors_origins,
             limits: times.limits,
@@ -234,11 +238,17 @@ fn origins(reader: &mut Reader<'_>) -> Vec<String> {
     let Some(text) = reader.text("CORS_ORIGINS") else { return Vec::new() };
     let mut origins = Vec::new();
     for origin in text.split(',').map(str::trim).filter(|origin| !origin.is_empty()) {
-        let plain = Url::parse(origin).is_ok_and(|url| url.origin().ascii_serialization() == origin);
+        if origin.contains('*') {
+            reader.problem("CORS_ORIGINS", "must name each origin: * would let any page use what a browser can reach");
+            continue;
+        }
+        let plain = Url::parse(origin)
+            .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == origin);
         if plain {
             origins.push(origin.to_owned());
         } else {
-            reader.problem("CORS_ORIGINS", format!("{origin:?} is not an origin like https://app.example.com"));
+            let like = "is not an origin like https://app.example.com (lower case, no path, no usual port)";
+            reader.problem("CORS_ORIGINS", format!("{origin:?} {like}"));
         }
     }
     origins

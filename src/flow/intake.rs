@@ -5,6 +5,7 @@ use super::enqueue::{Asked, EnqueueError};
 use super::{Engine, Enqueue, Enqueued};
 use crate::job::{Owner, ProjectId};
 use crate::kinds::{FieldError, Kind};
+use crate::services::supabase::ProjectRow;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -17,10 +18,20 @@ const VIDEO_URL_MAX: usize = 4_096;
 /// Promised for a later version.
 const LATER: [&str; 2] = ["priority", "webhookUrl"];
 
+/// What a caller may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// A server of ours, which knows whose projects it names.
+    Server,
+    /// A user, who may name their own only.
+    User,
+}
+
 /// A request as it came, its JSON read.
 #[derive(Debug, Clone)]
 pub struct Ask {
     pub owner: Owner,
+    pub trust: Trust,
     pub fields: Map<String, Value>,
     pub idempotency_key: Option<String>,
     pub body: Bytes,
@@ -47,9 +58,17 @@ impl Engine {
         if let Some(reply) = self.remembered(&asked).await? {
             return Ok(reply);
         }
-        let video_url = match checked.video_url {
-            Some(url) => url,
-            None => self.video_of(&checked.project, ask.received + LOOKUP_UNTIL).await?,
+        let until = ask.received + LOOKUP_UNTIL;
+        let video_url = match (ask.trust, checked.video_url) {
+            (Trust::Server, Some(url)) => url,
+            (trust, named) => {
+                let row = self.row_of(&checked.project, until).await?;
+                // Another's project is none, so that nobody learns which there are.
+                if trust == Trust::User && row.owner.as_deref() != Some(ask.owner.as_str()) {
+                    return Err(EnqueueError::ProjectNotFound);
+                }
+                named.map_or_else(|| self.video_of(row), Ok)?
+            }
         };
         let input = kind.input(&video_url, &checked.options).map_err(EnqueueError::Invalid)?;
         let request = Enqueue {
@@ -113,17 +132,19 @@ impl Engine {
         Ok(url)
     }
 
-    /// The video named in the project's row.
-    async fn video_of(&self, project: &ProjectId, until: Instant) -> Result<Url, EnqueueError> {
-        let row = timeout_at(until, self.services.supabase.project(project.as_str())).await;
-        let row = match row {
-            Ok(Ok(row)) => row.ok_or(EnqueueError::ProjectNotFound)?,
+    async fn row_of(&self, project: &ProjectId, until: Instant) -> Result<ProjectRow, EnqueueError> {
+        match timeout_at(until, self.services.supabase.project(project.as_str())).await {
+            Ok(Ok(row)) => row.ok_or(EnqueueError::ProjectNotFound),
             Ok(Err(error)) => {
                 tracing::warn!(project.id = %project, %error, "the project's row could not be read");
-                return Err(EnqueueError::LookupUnavailable);
+                Err(EnqueueError::LookupUnavailable)
             }
-            Err(_) => return Err(EnqueueError::LookupUnavailable),
-        };
+            Err(_) => Err(EnqueueError::LookupUnavailable),
+        }
+    }
+
+    /// The video named in the project's row.
+    fn video_of(&self, row: ProjectRow) -> Result<Url, EnqueueError> {
         let text = row.video_url.filter(|url| !url.trim().is_empty()).ok_or(EnqueueError::NoVideo)?;
         let invalid =
             |why: String| EnqueueError::Invalid(vec![FieldError::new("videoUrl", format!("of the project {why}"))]);

@@ -22,7 +22,7 @@ pub use crate::kinds::{FieldError, Kind, View};
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
-pub use intake::Ask;
+pub use intake::{Ask, Trust};
 pub use readiness::Readiness;
 pub use record::Fault;
 pub use spent::Spent;

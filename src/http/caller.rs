@@ -4,7 +4,20 @@ use super::{Http, Problem};
 use crate::job::Owner;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use std::convert::Infallible;
 use std::sync::Arc;
+use tokio::time::Instant;
+
+/// When the request came: taken before its caller is known, which may need the issuer's keys.
+pub(super) struct Received(pub Instant);
+
+impl<S: Sync> FromRequestParts<S> for Received {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(_: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(Instant::now()))
+    }
+}
 
 /// An authenticated caller.
 pub(super) struct Caller(pub Owner);
@@ -13,7 +26,7 @@ impl FromRequestParts<Arc<Http>> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, http: &Arc<Http>) -> Result<Self, Problem> {
-        http.authenticator.owner(&parts.headers).map(Self)
+        http.authenticator.owner(&parts.headers, (http.pushes.clock)()).await.map(Self)
     }
 }
 

@@ -4,6 +4,7 @@
 mod auth;
 mod body;
 mod caller;
+mod cors;
 mod problem;
 mod push;
 mod reply;

@@ -1,22 +1,20 @@
 //! Every route, and the layers around them.
 
 use super::routes::{cron, deliveries, events as sse, health, jobs, page as pages};
-use super::{Http, problem};
+use super::{Http, cors, problem};
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use std::sync::Arc;
-use std::time::Duration;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The routes this build serves; the serverless host's file is compared with them.
 pub const ROUTES: [&str; 9] = [
@@ -32,7 +30,7 @@ pub const ROUTES: [&str; 9] = [
 ];
 
 pub fn router(http: Http) -> Router {
-    let cors = cors(&http.cors_origins);
+    let cors = cors::layer(&http.cors_origins);
     let http = Arc::new(http);
     let [page, process, retry, events, worker, failed, cron, health, ready] = ROUTES;
     let routes = Router::new()
@@ -74,23 +72,4 @@ pub fn router(http: Http) -> Router {
 fn span(request: &axum::extract::Request) -> tracing::Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info_span!("request", request.id = id, http.method = %request.method(), http.path = request.uri().path())
-}
-
-fn cors(origins: &[String]) -> Option<CorsLayer> {
-    if origins.is_empty() {
-        return None;
-    }
-    let origins: Vec<HeaderValue> = origins.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
-    let layer = CorsLayer::new()
-        .allow_origin(AllowOrigin::list(origins))
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_NONE_MATCH,
-            HeaderName::from_static("idempotency-key"),
-        ])
-        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
-        .max_age(Duration::from_hours(1));
-    Some(layer)
 }

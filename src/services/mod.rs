@@ -1,6 +1,7 @@
 //! Whom we call: one folder per vendor, each a client with its wire shapes and its errors sorted at the edge. Which server
 //! answers (the vendor's, or a stand-in) shows only in the address and the key.
 
+pub mod identity;
 pub mod klap;
 pub mod outbound;
 pub mod qstash;

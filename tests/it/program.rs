@@ -43,10 +43,10 @@ fn serving_without_a_configuration_tells_all_that_is_missing() {
 #[test]
 fn what_is_not_available_yet_is_no_way_to_serve() {
     let environment =
-        [("AUTH", "jwks"), ("KLAP_CONCURRENCY", "3"), ("QSTASH_TOKEN", "a-secret"), ("STEP_TIMEOUT", "x")];
+        [("AUTH", "open"), ("KLAP_CONCURRENCY", "3"), ("QSTASH_TOKEN", "a-secret"), ("STEP_TIMEOUT", "x")];
     let (code, _, stderr) = run(&["serve"], &environment);
     assert_eq!(code, Some(2));
-    assert!(stderr.contains("  AUTH jwks is not available in this version yet"), "{stderr}");
+    assert!(stderr.contains("  AUTH must be jwks, hs256, api-key or none"), "{stderr}");
     assert!(stderr.contains("  KLAP_CONCURRENCY is not available in this version yet"), "{stderr}");
     assert!(stderr.contains("  STEP_TIMEOUT must be a whole number"), "{stderr}");
     assert!(!stderr.contains("a-secret") && !stderr.contains("QSTASH_TOKEN"), "{stderr}");

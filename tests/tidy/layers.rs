@@ -28,7 +28,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "config", may_name: EVERYTHING_BELOW_CONFIG, why: "it makes each part's options, and no more" },
     Layer {
         module: "http",
-        may_name: &["flow", "job", "clock", "services::qstash::signature"],
+        may_name: &["flow", "job", "clock", "services::identity", "services::qstash::signature"],
         why: "the edge extracts, verifies and calls one function of the flow",
     },
     Layer {
@@ -39,6 +39,11 @@ const LAYERS: &[Layer] = &[
     Layer { module: "kinds", may_name: &["services", "job"], why: "a kind tells its outcome and writes no state" },
     Layer { module: "store", may_name: &["job"], why: "a store compares and commits, and decides nothing" },
     Layer { module: "services", may_name: &[], why: "a client knows its vendor and nothing of ours" },
+    Layer {
+        module: "services::identity",
+        may_name: &["services::outbound", "services::qstash::signature"],
+        why: "who a token speaks for concerns no vendor; one provider of cryptography serves all tokens",
+    },
     Layer { module: "services::klap", may_name: &["services::outbound"], why: "one vendor's client knows no other's" },
     Layer {
         module: "services::qstash",

@@ -133,7 +133,16 @@ fn the_complete_environment_is_taken_with_the_documented_defaults() {
 #[test]
 fn origins_and_private_addresses_are_checked() {
     assert_eq!(good(&[("CORS_ORIGINS", "https://a.example.com, http://localhost:5173,")]).cors_origins.len(), 2);
-    for bad in ["https://a.example.com/", "a.example.com", "*"] {
+    for bad in [
+        "https://a.example.com/",
+        "a.example.com",
+        "*",
+        "null",
+        "https://*.a.example.com",
+        "https://A.example.com",
+        "https://a.example.com:443",
+        "chrome-extension://abc",
+    ] {
         assert_eq!(wrong(&[("CORS_ORIGINS", bad)]), ["CORS_ORIGINS"], "{bad}");
     }
     let allowed = good(&[("ALLOW_PRIVATE_ADDRESSES", "127.0.0.1:9000")]).allow_private;

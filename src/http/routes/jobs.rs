@@ -1,7 +1,7 @@
 //! The frontend's routes: enqueue, status, cancel, retry.
 
 use crate::flow::{Ask, FieldError, Find, Kind};
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, Received};
 use crate::http::{Http, Problem, body, view};
 use crate::job::{JobId, ProjectId};
 use axum::Json;
@@ -14,20 +14,19 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::Instant;
 
 const KEY_MAX: usize = 255;
 
 pub async fn enqueue(
     State(http): State<Arc<Http>>,
+    Received(received): Received,
     Caller(owner): Caller,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let received = Instant::now();
     let idempotency_key = idempotency_key(&headers)?;
     let (fields, body) = body::object(&headers, body).await?;
-    let ask = Ask { owner, fields, idempotency_key, body, received };
+    let ask = Ask { owner, trust: http.authenticator.trust(), fields, idempotency_key, body, received };
     let enqueued = http.engine.accept(Kind::PROCESS_KLAP, ask).await?;
     let status = if enqueued.deduplicated { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = view::status_url(enqueued.job_id.as_str());

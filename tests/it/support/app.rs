@@ -20,6 +20,7 @@ use cliprelay::store::redb::{Clock, RedbStore};
 use cliprelay::store::redis::{Options as RedisOptions, RedisStore};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -40,6 +41,8 @@ pub struct Builder {
     limits: Limits,
     klap: KlapPace,
     watchers: usize,
+    auth: Auth,
+    origins: Vec<String>,
 }
 
 pub struct TestApp {
@@ -57,6 +60,8 @@ pub struct TestApp {
     pub failed_url: String,
     pub http: reqwest::Client,
     pub redis: Option<Server>,
+    /// The host's time in unix seconds, if it is stopped; see [`TestApp::at`].
+    host: Arc<AtomicI64>,
     /// The clients behind the engines, for counting.
     pub redis_stores: Vec<Arc<RedisStore>>,
     _data: TempDir,
@@ -87,6 +92,18 @@ impl Builder {
 
     pub fn klap(mut self, pace: KlapPace) -> Self {
         self.klap = pace;
+        self
+    }
+
+    /// Who may call, if not Ann and Bob with their keys.
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// Whose pages may call.
+    pub fn origins(mut self, origins: &[&str]) -> Self {
+        self.origins = origins.iter().map(|&origin| origin.to_owned()).collect();
         self
     }
 
@@ -123,6 +140,7 @@ impl Builder {
         let bases: Vec<Url> = listeners.iter().map(base).collect();
         let (worker_url, failed_url) =
             (bases[0].join("api/worker/klap").unwrap(), bases[0].join("api/worker/klap/failed").unwrap());
+        let host = Arc::new(AtomicI64::new(0));
         let mut engines = Vec::new();
         for (listener, inner) in listeners.into_iter().zip(&stores) {
             let settings = self.settings(worker_url.clone(), failed_url.clone());
@@ -130,7 +148,7 @@ impl Builder {
             let ids = Box::new(uuid::Uuid::now_v7);
             let services = services(&queue, &sandbox);
             let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
-            let router = router(edge(engine.clone(), &worker_url, &failed_url, self.watchers));
+            let router = router(self.edge(engine.clone(), (&worker_url, &failed_url), host.clone()));
             tokio::spawn(async move { axum::serve(listener, router).await });
             engines.push(engine);
         }
@@ -146,6 +164,7 @@ impl Builder {
             failed_url: failed_url.into(),
             http: outbound::client(&outbound::Options::default()).unwrap(),
             redis: server,
+            host,
             redis_stores,
             _data: data,
         }
@@ -156,6 +175,27 @@ impl Builder {
         let pace = Pace { poll_min: 10_000, poll_max: 60_000, paid_call: Duration::from_secs(20) };
         let forward = vec![("x-test-gate".to_owned(), "open".into())];
         Settings { limits: self.limits, pace, steps, worker_url, failed_url, forward }
+    }
+
+    fn edge(&self, engine: Arc<Engine>, (worker_url, failed_url): (&Url, &Url), host: Arc<AtomicI64>) -> Http {
+        Http {
+            engine,
+            authenticator: Authenticator::new(self.auth.clone()).unwrap(),
+            pushes: Pushes {
+                verifier: Verifier::new(Some(Queue::keys()), BTreeMap::new()),
+                worker_url: worker_url.to_string(),
+                failed_url: failed_url.to_string(),
+                clock: Box::new(move || match host.load(Ordering::SeqCst) {
+                    0 => cliprelay::clock::unix_seconds(),
+                    stopped => stopped,
+                }),
+            },
+            operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
+            cors_origins: self.origins.clone(),
+            wait_max: Duration::from_secs(25),
+            watching: cliprelay::http::Watching::new(self.watchers, Duration::from_mins(10)),
+            tasks: TaskTracker::new(),
+        }
     }
 }
 
@@ -168,7 +208,13 @@ impl TestApp {
             done_ttl: 24 * HOUR,
             failed_ttl: 168 * HOUR,
         };
-        Builder { on_redis: false, routers: 1, limits, klap: KlapPace::IMMEDIATE, watchers: 2_000 }
+        let klap = KlapPace::IMMEDIATE;
+        Builder { on_redis: false, routers: 1, limits, klap, watchers: 2_000, auth: keys(), origins: Vec::new() }
+    }
+
+    /// Stops the host's clock at this time, in unix seconds.
+    pub fn at(&self, time: i64) {
+        self.host.store(time, Ordering::SeqCst);
     }
 
     /// Over the embedded store.
@@ -204,21 +250,7 @@ fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
     }
 }
 
-fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url, watchers: usize) -> Http {
+fn keys() -> Auth {
     let key = |name: &str, key: &str| ApiKey { name: name.to_owned(), key: key.into() };
-    Http {
-        engine,
-        authenticator: Authenticator::new(Auth::ApiKeys(vec![key("ann", ANN), key("bob", BOB)])),
-        pushes: Pushes {
-            verifier: Verifier::new(Some(Queue::keys()), BTreeMap::new()),
-            worker_url: worker_url.to_string(),
-            failed_url: failed_url.to_string(),
-            clock: Box::new(cliprelay::clock::unix_seconds),
-        },
-        operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
-        cors_origins: Vec::new(),
-        wait_max: Duration::from_secs(25),
-        watching: cliprelay::http::Watching::new(watchers, Duration::from_mins(10)),
-        tasks: TaskTracker::new(),
-    }
+    Auth::ApiKeys(vec![key("ann", ANN), key("bob", BOB)])
 }

@@ -1,6 +1,7 @@
 //! What several test modules stand on.
 pub mod app;
 pub mod driving;
+pub mod issuer;
 pub mod processes;
 pub mod proxy;
 pub mod queue;

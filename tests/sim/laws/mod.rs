@@ -154,7 +154,8 @@ fn leases_hold(world: &World, process: &Process, before: &Job, job: &Job, now: M
 
 /// What is written under a lease without ending it: by its holder, and after its end only what is known of paid calls.
 fn checkpoint_holds(world: &World, process: &Process, before: &Job, job: &Job, now: Millis) {
-    if job.plan == before.plan && job.attempts == before.attempts {
+    let known = job.ledger.receipts.len() > before.ledger.receipts.len();
+    if known || (job.plan == before.plan && job.attempts == before.attempts) {
         return;
     }
     let Some((held, until)) = lease_of(before) else { return };

@@ -211,7 +211,7 @@ fn edge(world: &Arc<World>, process: &Arc<Process>, skew: i64, seed: u64, keys: 
     });
     Edge {
         engine: Arc::new(engine),
-        authenticator: Authenticator::new(Auth::None),
+        authenticator: Authenticator::new(Auth::None).expect("nothing to build"),
         pushes: Pushes {
             verifier: Verifier::new(Some(keys), BTreeMap::new()),
             worker_url: WORKER_URL.to_owned(),

@@ -1,11 +1,13 @@
-//! The cryptography under `jsonwebtoken`: HMAC-SHA-256 from the `hmac` and `sha2` crates, and nothing else. Every other
-//! algorithm is refused here, whatever a token's header asks for; a further one (RS256, ES256 for user tokens) is one
-//! more arm in [`verifier`], and each verifier of ours still pins its own algorithm.
+//! The cryptography under `jsonwebtoken`: HMAC-SHA-256 from the `hmac` and `sha2` crates for pushes and legacy user tokens,
+//! and the checking of RS256 and ES256 by `ring` for users' tokens. Nothing else: every other algorithm is refused here,
+//! whatever a token's header asks for, and so is a key of another family. Each verifier of ours still pins its own.
 
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result, new_error};
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey};
+use ring::rsa::PublicKeyComponents;
+use ring::signature::{ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use sha2::Sha256;
 use signature::{Error, Signer, Verifier};
 
@@ -40,6 +42,16 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     match algorithm {
         Algorithm::HS256 if key.family() == AlgorithmFamily::Hmac => {
             Ok(Box::new(Hs256(keyed(key.try_get_as_bytes()?)?)))
+        }
+        Algorithm::RS256 if key.family() == AlgorithmFamily::Rsa => match key.kind() {
+            DecodingKeyKind::RsaModulusExponent { n, e } => {
+                Ok(Box::new(Rs256(PublicKeyComponents { n: n.clone(), e: e.clone() })))
+            }
+            DecodingKeyKind::SecretOrDer(_) => Err(new_error(ErrorKind::InvalidKeyFormat)),
+        },
+        Algorithm::ES256 if key.family() == AlgorithmFamily::Ec => {
+            let point = key.try_get_as_bytes()?.to_vec();
+            Ok(Box::new(Es256(UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point))))
         }
         _ => Err(unsupported()),
     }
@@ -76,5 +88,34 @@ impl JwtSigner for Hs256 {
 impl JwtVerifier for Hs256 {
     fn algorithm(&self) -> Algorithm {
         Algorithm::HS256
+    }
+}
+
+struct Rs256(PublicKeyComponents<Vec<u8>>);
+
+impl Verifier<Vec<u8>> for Rs256 {
+    /// Keys of fewer than 2048 bits are refused by the parameters.
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
+        self.0.verify(&RSA_PKCS1_2048_8192_SHA256, message, signature).map_err(|_| Error::new())
+    }
+}
+
+impl JwtVerifier for Rs256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::RS256
+    }
+}
+
+struct Es256(UnparsedPublicKey<Vec<u8>>);
+
+impl Verifier<Vec<u8>> for Es256 {
+    fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
+        self.0.verify(message, signature).map_err(|_| Error::new())
+    }
+}
+
+impl JwtVerifier for Es256 {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::ES256
     }
 }
