@@ -54,9 +54,6 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     let address = listener.local_addr().context("the listener has no address")?;
     let stopping = CancellationToken::new();
     let tasks = TaskTracker::new();
-    for name in &config.without_effect {
-        tracing::warn!("{name} is set but has no effect in this version: no rate is limited yet");
-    }
     let serverless = config.serverless;
     let (engine, http) = compose(config, stopping.clone(), tasks.clone())?;
     tasks.spawn(http::serve(listener, http, stopping.clone()));
@@ -100,6 +97,7 @@ fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> R
     let bypass = config.protection_bypass.map(|secret| ("x-vercel-protection-bypass".to_owned(), secret));
     let settings = Settings {
         limits: config.limits,
+        protection: config.protection,
         pace: config.pace,
         steps: config.steps,
         worker_url,
@@ -114,6 +112,7 @@ fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> R
         pushes,
         operator_secrets: config.operator_secrets,
         cors_origins: config.cors_origins,
+        proxies: config.proxies,
         wait_max: config.wait_max,
         tasks,
     };

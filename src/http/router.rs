@@ -1,5 +1,6 @@
 //! Every route, and the layers around them.
 
+use super::limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::routes::{cron, deliveries, health, jobs, page as pages};
 use super::{Http, problem};
 use axum::Router;
@@ -88,7 +89,14 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
             header::IF_NONE_MATCH,
             HeaderName::from_static("idempotency-key"),
         ])
-        .expose_headers([header::ETAG, header::LOCATION, header::RETRY_AFTER, REQUEST_ID])
+        .expose_headers([
+            header::ETAG,
+            header::LOCATION,
+            header::RETRY_AFTER,
+            REQUEST_ID,
+            RATE_LIMIT,
+            RATE_LIMIT_POLICY,
+        ])
         .max_age(Duration::from_hours(1));
     Some(layer)
 }

@@ -2,6 +2,7 @@
 
 use crate::flow::{Ask, FieldError, Find, Kind};
 use crate::http::caller::Caller;
+use crate::http::limits::{self, Network};
 use crate::http::{Http, Problem, body, view};
 use crate::job::{JobId, ProjectId};
 use axum::Json;
@@ -21,17 +22,25 @@ const KEY_MAX: usize = 255;
 pub async fn enqueue(
     State(http): State<Arc<Http>>,
     Caller(owner): Caller,
+    Network(network): Network,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let received = Instant::now();
     let idempotency_key = idempotency_key(&headers)?;
     let (fields, body) = body::object(&headers, body).await?;
-    let ask = Ask { owner, fields, idempotency_key, body, received };
-    let enqueued = http.engine.accept(Kind::PROCESS_KLAP, ask).await?;
-    let status = if enqueued.deduplicated { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = view::status_url(enqueued.job_id.as_str());
-    Ok((status, [(LOCATION, location)], Json(view::enqueued(&enqueued))).into_response())
+    let checked = http.engine.check(Kind::PROCESS_KLAP, &fields)?;
+    let standing = match http.engine.take_turn(&owner, &network, received).await {
+        Ok(standing) => standing,
+        Err(error) => return Ok(limits::refused(error)),
+    };
+    let ask = Ask { owner, idempotency_key, body, received, standing: standing.clone() };
+    let answer = http.engine.accept(checked, ask).await.map_err(Problem::from).map(|enqueued| {
+        let status = if enqueued.deduplicated { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let location = view::status_url(enqueued.job_id.as_str());
+        (status, [(LOCATION, location)], Json(view::enqueued(&enqueued)))
+    });
+    Ok(limits::told(&standing, answer))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -117,9 +126,11 @@ pub async fn cancel(
 pub async fn retry(
     State(http): State<Arc<Http>>,
     Caller(owner): Caller,
+    Network(network): Network,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
+    let received = Instant::now();
     let (fields, _) = body::object(&headers, body).await?;
     let unknown = fields.keys().filter(|field| *field != "jobId");
     let mut errors: Vec<_> = unknown.map(|field| FieldError::new(field, "is not a field of this request")).collect();
@@ -131,8 +142,14 @@ pub async fn retry(
     }
     let (Some(Some(job)), true) = (job, errors.is_empty()) else { return Err(Problem::unacceptable(errors)) };
     let job = JobId::new(job);
-    let retried = http.engine.retry(&job, Some(&owner)).await?;
-    let location = view::status_url(retried.id.as_str());
-    let body = Json(view::changed(&retried, "The job goes on from the failed step"));
-    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], body).into_response())
+    let standing = match http.engine.take_turn(&owner, &network, received).await {
+        Ok(standing) => standing,
+        Err(error) => return Ok(limits::refused(error)),
+    };
+    let answer = http.engine.retry(&job, Some(&owner)).await.map_err(Problem::from).map(|retried| {
+        let location = view::status_url(retried.id.as_str());
+        let body = Json(view::changed(&retried, "The job goes on from the failed step"));
+        (StatusCode::ACCEPTED, [(LOCATION, location)], body)
+    });
+    Ok(limits::told(&standing, answer))
 }

@@ -8,8 +8,8 @@ use super::time::Hand;
 use super::watched::{Watch, Watched};
 use cliprelay::embedded::klap::Pace as KlapPace;
 use cliprelay::embedded::sandbox::{self, KLAP_KEY, SUPABASE_KEY, Sandbox};
-use cliprelay::flow::{Engine, Settings, StepTimes};
-use cliprelay::http::{ApiKey, Auth, Authenticator, Http, Pushes, router};
+use cliprelay::flow::{Engine, Protection, Settings, StepTimes};
+use cliprelay::http::{ApiKey, Auth, Authenticator, Http, Proxies, Pushes, router};
 use cliprelay::job::Limits;
 use cliprelay::kinds::Pace;
 use cliprelay::services::outbound::{self, AllowList, Guard};
@@ -38,6 +38,8 @@ pub struct Builder {
     on_redis: bool,
     routers: usize,
     limits: Limits,
+    protection: Protection,
+    proxies: Proxies,
     klap: KlapPace,
 }
 
@@ -75,6 +77,16 @@ impl Builder {
 
     pub fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
         change(&mut self.limits);
+        self
+    }
+
+    pub fn protection(mut self, protection: Protection) -> Self {
+        self.protection = protection;
+        self
+    }
+
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
         self
     }
 
@@ -123,8 +135,9 @@ impl Builder {
             let ids = Box::new(uuid::Uuid::now_v7);
             let services = services(&queue, &sandbox);
             let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
-            let router = router(edge(engine.clone(), &worker_url, &failed_url));
-            tokio::spawn(async move { axum::serve(listener, router).await });
+            let router = router(edge(engine.clone(), &worker_url, &failed_url, self.proxies));
+            let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+            tokio::spawn(async move { axum::serve(listener, service).await });
             engines.push(engine);
         }
         TestApp {
@@ -148,7 +161,7 @@ impl Builder {
         let steps = StepTimes::new(Duration::from_secs(230));
         let pace = Pace { poll_min: 10_000, poll_max: 60_000, paid_call: Duration::from_secs(20) };
         let forward = vec![("x-test-gate".to_owned(), "open".into())];
-        Settings { limits: self.limits, pace, steps, worker_url, failed_url, forward }
+        Settings { limits: self.limits, protection: self.protection, pace, steps, worker_url, failed_url, forward }
     }
 }
 
@@ -161,7 +174,14 @@ impl TestApp {
             done_ttl: 24 * HOUR,
             failed_ttl: 168 * HOUR,
         };
-        Builder { on_redis: false, routers: 1, limits, klap: KlapPace::IMMEDIATE }
+        Builder {
+            on_redis: false,
+            routers: 1,
+            limits,
+            protection: Protection::default(),
+            proxies: Proxies::None,
+            klap: KlapPace::IMMEDIATE,
+        }
     }
 
     /// Over the embedded store.
@@ -197,7 +217,7 @@ fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
     }
 }
 
-fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url) -> Http {
+fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url, proxies: Proxies) -> Http {
     let key = |name: &str, key: &str| ApiKey { name: name.to_owned(), key: key.into() };
     Http {
         engine,
@@ -210,6 +230,7 @@ fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url) -> Http {
         },
         operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
         cors_origins: Vec::new(),
+        proxies,
         wait_max: Duration::from_secs(25),
         tasks: TaskTracker::new(),
     }

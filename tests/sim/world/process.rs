@@ -191,6 +191,7 @@ fn edge(world: &Arc<World>, process: &Arc<Process>, skew: i64, seed: u64, keys: 
         guard,
     };
     let settings = Settings {
+        protection: Protection::default(),
         limits: LIMITS,
         pace: Pace { poll_min: 10_000, poll_max: 60_000, paid_call: Duration::from_secs(20) },
         steps: StepTimes::new(Duration::from_secs(230)),
