@@ -4,6 +4,7 @@
 mod auth;
 mod body;
 mod caller;
+mod json;
 mod limits;
 mod problem;
 mod push;

@@ -6,8 +6,8 @@ use super::clients::{Shop, Wire};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode};
-use cliprelay::flow::{Engine, Settings, StepTimes};
-use cliprelay::http::{Auth, Authenticator, Http as Edge, Pushes, router};
+use cliprelay::flow::{Engine, Protection, Settings, StepTimes};
+use cliprelay::http::{Auth, Authenticator, Http as Edge, Proxies, Pushes, router};
 use cliprelay::job::Limits;
 use cliprelay::kinds::Pace;
 use cliprelay::services::outbound::{self, AllowList, Guard, Http};
@@ -209,6 +209,7 @@ fn edge(world: &Arc<World>, process: &Arc<Process>, skew: i64, seed: u64, keys: 
         i64::try_from(now).unwrap_or(i64::MAX) + skew
     });
     Edge {
+        proxies: Proxies::None,
         engine: Arc::new(engine),
         authenticator: Authenticator::new(Auth::None),
         pushes: Pushes {
