@@ -27,7 +27,9 @@ async fn from(app: &TestApp, key: &str, project: &str, headers: &[(&str, &str)])
 
 fn tally(answers: &[Answer]) -> BTreeMap<u16, usize> {
     let mut tally = BTreeMap::new();
-    answers.iter().for_each(|answer| *tally.entry(answer.status).or_default() += 1);
+    for answer in answers {
+        *tally.entry(answer.status).or_default() += 1;
+    }
     tally
 }
 

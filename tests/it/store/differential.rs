@@ -197,9 +197,9 @@ impl Random {
             _ => Live::Keep,
         };
         let add = i64::try_from(self.below(9)).unwrap() - 3;
-        let most = (self.below(2) == 0).then(|| self.below(12));
+        let most = (self.below(6) == 0).then(|| self.below(12));
         let tally = (self.below(3) == 0).then(|| Tally { name: format!("sum{}", self.name(3)), add, most, ttl: HOUR });
-        Counts { live, live_max: (self.below(4) == 0).then(|| 1 + self.below(3)), tally }
+        Counts { live, live_max: (self.below(16) == 0).then(|| 1 + self.below(3)), tally }
     }
 
     fn due(&mut self) -> DueAt {
