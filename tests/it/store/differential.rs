@@ -147,7 +147,7 @@ impl Random {
         match self.below(20) {
             0 => Verb::Get(self.name(4)),
             1 => Verb::Pointer(self.name(2)),
-            2 => Verb::Recall(self.name(60)),
+            2 => Verb::Recall(self.name(40)),
             3 => Verb::Tombstone(self.name(4)),
             4 => Verb::Due(usize::try_from(self.below(5)).unwrap()),
             5 => Verb::Delete(self.name(4), self.age()),
@@ -182,7 +182,7 @@ impl Random {
             due: self.due(),
             expiry: (self.below(5) == 0).then(|| ending(HOUR, HOUR, 3)),
             pointer: self.pointer(),
-            remember: (self.below(5) == 0).then(|| remember(&self.name(60), &name, HOUR)),
+            remember: (self.below(4) == 0).then(|| remember(&self.name(40), &name, HOUR)),
             peek_due: usize::try_from(self.below(4)).unwrap(),
             counts: self.counts(),
             ..create(&name, &op.to_string())
