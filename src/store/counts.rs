@@ -60,11 +60,3 @@ pub struct Tally {
     /// The sum is forgotten this long after its last change.
     pub ttl: Duration,
 }
-
-impl Tally {
-    /// The sum after this, if it may be. What both stores must do alike.
-    pub(super) fn after(&self, sum: u64) -> Option<u64> {
-        let sum = sum.saturating_add_signed(self.add);
-        self.most.is_none_or(|most| sum <= most).then_some(sum)
-    }
-}

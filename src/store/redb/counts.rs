@@ -3,7 +3,7 @@
 use super::commit::after;
 use super::tables::{COUNTERS, ExpiresAt, Kind, LIVE, expires, gone};
 use crate::job::id::Millis;
-use crate::store::{Commit, Committed, Counts, Live, Taken, Turn, Window};
+use crate::store::{Commit, Committed, Counts, Live, Taken, Tally, Turn, Window};
 use redb::{Error, ReadableTable, WriteTransaction};
 use std::time::Duration;
 
@@ -41,6 +41,12 @@ pub(super) fn take(write: &WriteTransaction, turns: &[Turn], now: Millis) -> Res
     Ok(Taken { now, granted, windows })
 }
 
+/// The sum after a tally, if it may be.
+fn after_tally(tally: &Tally, sum: u64) -> Option<u64> {
+    let sum = sum.saturating_add_signed(tally.add);
+    tally.most.is_none_or(|most| sum <= most).then_some(sum)
+}
+
 /// What a commit is refused for.
 pub(super) fn refusal(write: &WriteTransaction, counts: &Counts, now: Millis) -> Result<Option<Committed>, Error> {
     if let Some(max) = counts.live_max {
@@ -54,7 +60,7 @@ pub(super) fn refusal(write: &WriteTransaction, counts: &Counts, now: Millis) ->
     }
     if let Some(tally) = &counts.tally {
         let (_, sum) = counter(write, &tally.name, now)?.unwrap_or_default();
-        if tally.after(sum).is_none() {
+        if after_tally(tally, sum).is_none() {
             return Ok(Some(Committed::Over));
         }
     }
@@ -75,7 +81,7 @@ pub(super) fn count(write: &WriteTransaction, commit: &Commit, now: Millis) -> R
     drop(live);
     if let Some(tally) = &counts.tally {
         let (_, sum) = counter(write, &tally.name, now)?.unwrap_or_default();
-        set(write, &tally.name, after(now, tally.ttl), tally.after(sum).unwrap_or(sum))?;
+        set(write, &tally.name, after(now, tally.ttl), after_tally(tally, sum).unwrap_or(sum))?;
     }
     Ok(())
 }
