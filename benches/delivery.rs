@@ -10,7 +10,7 @@ use cliprelay::job::{
 use cliprelay::kinds::Kind;
 use cliprelay::services::qstash::signature::{SigningKeys, Verifier, sign};
 use cliprelay::store::redb::RedbStore;
-use cliprelay::store::{Commit, DueAt, Expected, PointerWrite, Store};
+use cliprelay::store::{Commit, Counts, DueAt, Expected, PointerWrite, Store};
 use divan::Bencher;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -97,6 +97,7 @@ fn commit(bencher: Bencher<'_, '_>) {
             pointer: PointerWrite::Keep,
             remember: None,
             peek_due: 0,
+            counts: Counts::default(),
         };
         runtime.block_on(store.commit(&commit)).unwrap()
     });

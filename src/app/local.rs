@@ -16,6 +16,8 @@ use tokio::net::TcpListener;
 /// Opens the operator's routes on this machine.
 pub const OPERATOR_SECRET: &str = "cliprelay-dev";
 const PACE: [&str; 2] = ["POLL_DELAY_MIN", "POLL_DELAY_MAX"];
+/// Requests for work per minute, unless the environment says otherwise.
+const LOCAL_RATE: &str = "6000";
 /// What the retries of a message may be at most, as with the vendor's local server.
 pub const RETRIES_MAX: u32 = 5;
 
@@ -90,6 +92,9 @@ fn environment(
         own.insert("QSTASH_CURRENT_SIGNING_KEY", keys.current.expose_secret().to_owned());
         own.insert("QSTASH_NEXT_SIGNING_KEY", keys.next.expose_secret().to_owned());
     }
+    // On one's own machine nobody needs to be held back.
+    own.insert("RATE_LIMIT_OWNER", LOCAL_RATE.to_owned());
+    own.insert("RATE_LIMIT_IP", LOCAL_RATE.to_owned());
     own.insert("AUTH", get("AUTH").unwrap_or_else(|| "none".to_owned()));
     own.insert("WORKER_SECRET", get("WORKER_SECRET").unwrap_or_else(|| OPERATOR_SECRET.to_owned()));
     if let Some(more) = get("ALLOW_PRIVATE_ADDRESSES")

@@ -54,9 +54,6 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     let address = listener.local_addr().context("the listener has no address")?;
     let stopping = CancellationToken::new();
     let tasks = TaskTracker::new();
-    for name in &config.without_effect {
-        tracing::warn!("{name} is set but has no effect in this version: no rate is limited yet");
-    }
     for name in &config.auth_unused {
         tracing::warn!("{name} is set but has no effect with this AUTH");
     }
@@ -106,6 +103,7 @@ fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> R
     let bypass = config.protection_bypass.map(|secret| ("x-vercel-protection-bypass".to_owned(), secret));
     let settings = Settings {
         limits: config.limits,
+        protection: config.protection,
         pace: config.pace,
         steps: config.steps,
         worker_url,
@@ -120,6 +118,7 @@ fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> R
         pushes,
         operator_secrets: config.operator_secrets,
         cors_origins: config.cors_origins,
+        proxies: config.proxies,
         wait_max: config.wait_max,
         watching: http::Watching::new(config.watchers_max, config.stream_max),
         tasks,

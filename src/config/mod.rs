@@ -3,6 +3,7 @@
 
 mod auth;
 mod problems;
+mod protection;
 mod qstash;
 mod redis;
 #[cfg(test)]
@@ -12,8 +13,8 @@ mod timing;
 pub use problems::{Problem, Problems};
 pub use qstash::QStashConfig;
 
-use crate::flow::StepTimes;
-use crate::http::Auth;
+use crate::flow::{Protection, StepTimes};
+use crate::http::{Auth, Proxies};
 use crate::job::Limits;
 use crate::kinds::Pace;
 use crate::services::outbound::AllowList;
@@ -44,6 +45,9 @@ pub struct Config {
     pub operator_secrets: Vec<SecretString>,
     pub cors_origins: Vec<String>,
     pub limits: Limits,
+    pub protection: Protection,
+    /// Whose word is taken for a caller's address.
+    pub proxies: Proxies,
     pub pace: Pace,
     pub steps: StepTimes,
     /// The longest `?wait=` is held.
@@ -58,8 +62,6 @@ pub struct Config {
     /// Runs on a serverless host: nothing happens between requests, so no local sweep.
     pub serverless: bool,
     pub logs: Logs,
-    /// Accepted, but without effect in this version: said at start.
-    pub without_effect: Vec<&'static str>,
 }
 
 /// Where jobs rest.
@@ -93,15 +95,7 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 /// Promised for later: refused rather than ignored.
-const LATER: [&str; 6] = [
-    "KLAP_CONCURRENCY",
-    "PREMIUM_SHARE",
-    "PER_USER_CONCURRENCY",
-    "SPEND_LIMIT_DAY",
-    "QUEUE_LIMIT",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-];
-const WITHOUT_EFFECT: [&str; 2] = ["RATE_LIMIT_OWNER", "RATE_LIMIT_IP"];
+const LATER: [&str; 4] = ["KLAP_CONCURRENCY", "PREMIUM_SHARE", "PER_USER_CONCURRENCY", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 impl Config {
     /// Reads the environment through `get`. `local_store`: rest jobs there instead of in Redis.
@@ -131,12 +125,13 @@ impl Config {
         let allow_private = allow_private(&mut reader);
         let auth = auth::read(&mut reader, exposed, &allow_private);
         let auth_unused = auth::unused(&reader);
+        let protection = protection::limits(&mut reader);
+        let proxies = protection::proxies(&mut reader, serverless);
         let format = reader.text("LOG_FORMAT");
         if format.is_some_and(|format| !["json", "pretty"].contains(&format.as_str())) {
             reader.problem("LOG_FORMAT", "must be json or pretty");
         }
         let protection_bypass = reader.secret("VERCEL_AUTOMATION_BYPASS_SECRET");
-        let without_effect = WITHOUT_EFFECT.into_iter().filter(|name| get(name).is_some()).collect();
         reader.finish()?;
         let all = (public_url, store, qstash, klap, supabase, auth);
         let (Some(public_url), Some(store), Some(qstash), Some(klap), Some(supabase), Some(auth)) = all else {
@@ -155,6 +150,8 @@ impl Config {
             operator_secrets,
             cors_origins,
             limits: times.limits,
+            protection,
+            proxies,
             pace: times.pace,
             steps: times.steps,
             wait_max: Duration::from_secs(if serverless { 8 } else { 25 }),
@@ -164,7 +161,6 @@ impl Config {
             protection_bypass,
             serverless,
             logs: Logs::read(get),
-            without_effect,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::rebuild::split_pointer;
 use super::record::{Along, Loaded, Updated};
-use super::{Engine, Fault};
+use super::{Engine, Fault, Limit};
 use crate::job::{Event, Failure, Job, JobId, Owner, Refused, State};
 use crate::kinds::{Kind, Start};
 use crate::store::{self, keys};
@@ -34,6 +34,9 @@ pub enum RetryError {
     ProjectBusy(JobId),
     #[error("a retry cannot help: {}", .0.message)]
     Hopeless(Failure),
+    /// New work is not taken now.
+    #[error(transparent)]
+    Limited(Limit),
     #[error(transparent)]
     Fault(#[from] Fault),
 }
@@ -46,7 +49,9 @@ impl Engine {
         let cancelled = match self.update(&loaded, &Event::Cancel, &Along::default(), until).await? {
             Updated::Applied(cancelled, _) => cancelled.job,
             Updated::Refused(_, loaded) => return Err(CancelError::Final(Box::new(loaded.job))),
-            Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => return Err(CancelError::NotFound),
+            Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) | Updated::Limited(_) => {
+                return Err(CancelError::NotFound);
+            }
         };
         if let Some(message) = &cancelled.message.message_id {
             match timeout(WITHDRAW, self.services.qstash.cancel(message)).await {
@@ -76,12 +81,13 @@ impl Engine {
                     return Err(RetryError::ProjectBusy(current));
                 }
             }
-            let along = Along { take_pointer: Some(holds), ..Along::default() };
+            let along = Along { take_pointer: Some(holds), opens: true, ..Along::default() };
             match self.update(&loaded, &Event::Retry { step, plan, stage }, &along, until).await? {
                 Updated::Applied(loaded, _) => return Ok(self.started(*loaded, until).await),
                 Updated::Refused(Refused::NotFailed, _) => return Err(RetryError::NotFailed),
                 // Somebody else wrote in between: decide again.
                 Updated::Refused(..) | Updated::PointerTaken => {}
+                Updated::Limited(limit) => return Err(RetryError::Limited(limit)),
                 Updated::Missing | Updated::Remembered(_) => return Err(RetryError::NotFound),
             }
         }

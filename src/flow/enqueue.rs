@@ -3,7 +3,7 @@
 
 use super::rebuild::split_pointer;
 use super::record::{Along, Clock, Loaded, Updated};
-use super::{Engine, Fault};
+use super::{Engine, Fault, Limit, Standing};
 use crate::job::{Job, JobId, NewJob, Owner, ProjectId};
 use crate::kinds::{FieldError, Kind, Start};
 use crate::store::{self, Expected, Remember, keys};
@@ -35,6 +35,8 @@ pub struct Enqueue {
     pub body: Bytes,
     /// When the request came in.
     pub received: Instant,
+    /// How the caller stands with the limits.
+    pub standing: Standing,
 }
 
 /// A request as far as its idempotency key goes.
@@ -63,9 +65,9 @@ pub enum EnqueueError {
     /// Fields that are not acceptable, all of them.
     #[error("the request is not acceptable")]
     Invalid(Vec<FieldError>),
-    /// A field that comes with a later version.
-    #[error("{0} is not available yet")]
-    NotAvailable(&'static str),
+    /// The same, among them fields that come with a later version.
+    #[error("the request asks for what is not available yet")]
+    NotAvailable(Vec<FieldError>),
     /// The project has no row to read the video's address from.
     #[error("no such project")]
     ProjectNotFound,
@@ -79,6 +81,9 @@ pub enum EnqueueError {
     DifferentInput(JobId),
     #[error("this Idempotency-Key was used with another body")]
     KeyReused,
+    /// New work is not taken now; nothing is recorded.
+    #[error(transparent)]
+    Limited(Limit),
     /// Nothing is recorded.
     #[error(transparent)]
     Fault(Fault),
@@ -110,16 +115,22 @@ impl Engine {
         let fresh = JobId::new(format!("job_{}", self.new_id().simple()));
         loop {
             let holds = in_time(until, || self.store.pointer(&pointer)).await?;
-            // Without a current job the read is only for the store's time.
-            let current = holds.as_ref().map_or_else(|| fresh.clone(), |holds| split_pointer(holds).0);
-            let (found, clock) = in_time(until, || self.load(&current)).await?;
+            let (found, clock) = match (&holds, request.standing.clock) {
+                // There is no current job, and the store's time is known.
+                (None, Some(clock)) => (None, clock),
+                (None, None) => in_time(until, || self.load(&fresh)).await?,
+                (Some(holds), _) => {
+                    let (current, _) = split_pointer(holds);
+                    in_time(until, || self.load(&current)).await?
+                }
+            };
             if let Some(live) = found.filter(|found| !found.job.is_final()) {
                 return self.already_running(request, live, until).await;
             }
             let job = self.first_job(request, &fresh, clock);
             let reply = Enqueued::of(&job, false);
             let remember = remember(request, &reply);
-            let along = Along { take_pointer: Some(holds), remember, ..Along::default() };
+            let along = Along { take_pointer: Some(holds), remember, opens: true, ..Along::default() };
             match self.create(job, Expected::Absent, clock, &along, until).await? {
                 Updated::Applied(loaded, _) => {
                     if let Err(error) = self.drain(*loaded, request.received + PUBLISH_UNTIL).await {
@@ -127,6 +138,7 @@ impl Engine {
                     }
                     return Ok(reply);
                 }
+                Updated::Limited(limit) => return Err(EnqueueError::Limited(limit)),
                 Updated::Remembered(memory) => return recall(&request.body, &memory),
                 // Another request was first: look again.
                 Updated::PointerTaken | Updated::Refused(..) | Updated::Missing if Instant::now() < until => {}
@@ -188,8 +200,8 @@ impl Enqueued {
     }
 }
 
-/// A read, tried again while the store does not answer, until `until`. However it failed, it has changed nothing.
-async fn in_time<T, E: Into<Fault>, R: Future<Output = Result<T, E>>>(
+/// A read, or what may be done twice, tried again while the store does not answer, until `until`.
+pub(super) async fn in_time<T, E: Into<Fault>, R: Future<Output = Result<T, E>>>(
     until: Instant,
     read: impl Fn() -> R,
 ) -> Result<T, EnqueueError> {

@@ -2,7 +2,7 @@
 //! row where the caller named none.
 
 use super::enqueue::{Asked, EnqueueError};
-use super::{Engine, Enqueue, Enqueued};
+use super::{Engine, Enqueue, Enqueued, Standing};
 use crate::job::{Owner, ProjectId};
 use crate::kinds::{FieldError, Kind};
 use crate::services::supabase::ProjectRow;
@@ -32,23 +32,26 @@ pub enum Trust {
 pub struct Ask {
     pub owner: Owner,
     pub trust: Trust,
-    pub fields: Map<String, Value>,
     pub idempotency_key: Option<String>,
     pub body: Bytes,
     pub received: Instant,
+    /// How the caller stands with the limits.
+    pub standing: Standing,
 }
 
-/// What is left of the fields once they are checked.
-struct Checked {
+/// What is left of a request's fields once they are checked.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    kind: Kind,
     project: ProjectId,
     video_url: Option<Url>,
     options: Value,
 }
 
 impl Engine {
-    /// Checks a request for a job of this kind and enqueues it.
-    pub async fn accept(&self, kind: Kind, ask: Ask) -> Result<Enqueued, EnqueueError> {
-        let checked = self.check(kind, &ask.fields)?;
+    /// Enqueues what was asked for.
+    pub async fn accept(&self, checked: Checked, ask: Ask) -> Result<Enqueued, EnqueueError> {
+        let kind = checked.kind;
         let asked = Asked {
             owner: &ask.owner,
             idempotency_key: ask.idempotency_key.as_deref(),
@@ -79,18 +82,19 @@ impl Engine {
             idempotency_key: ask.idempotency_key,
             body: ask.body,
             received: ask.received,
+            standing: ask.standing,
         };
         self.enqueue(&request).await
     }
 
-    fn check(&self, kind: Kind, fields: &Map<String, Value>) -> Result<Checked, EnqueueError> {
-        if let Some(later) = LATER.iter().find(|later| fields.contains_key(**later)) {
-            return Err(EnqueueError::NotAvailable(later));
-        }
+    /// Checks the fields of a request for a job of this kind. Asks nobody.
+    pub fn check(&self, kind: Kind, fields: &Map<String, Value>) -> Result<Checked, EnqueueError> {
         let mut errors = Vec::new();
         let known = ["projectId", "videoUrl", "options"];
-        for field in fields.keys().filter(|field| !known.contains(&field.as_str())) {
-            errors.push(FieldError::new(field, "is not a field of this request"));
+        for field in fields.keys().map(String::as_str).filter(|field| !known.contains(field)) {
+            let later = LATER.contains(&field);
+            let why = if later { "is not available in this version yet" } else { "is not a field of this request" };
+            errors.push(FieldError::new(field, why));
         }
         let project = match fields.get("projectId").map(|id| id.as_str().filter(|id| is_project_id(id))) {
             Some(Some(id)) => Some(ProjectId::new(id)),
@@ -119,7 +123,8 @@ impl Engine {
             errors.extend(more);
         }
         match project {
-            Some(project) if errors.is_empty() => Ok(Checked { project, video_url, options }),
+            Some(project) if errors.is_empty() => Ok(Checked { kind, project, video_url, options }),
+            _ if LATER.iter().any(|later| fields.contains_key(*later)) => Err(EnqueueError::NotAvailable(errors)),
             _ => Err(EnqueueError::Invalid(errors)),
         }
     }

@@ -90,7 +90,7 @@ impl<'a> StepJournal<'a> {
                 Err(Halt::NotNow)
             }
             Ok(Updated::Refused(..) | Updated::Missing) => Err(Halt::Lost),
-            Ok(Updated::PointerTaken | Updated::Remembered(_)) => {
+            Ok(Updated::PointerTaken | Updated::Remembered(_) | Updated::Limited(_)) => {
                 Err(Halt::Store("the record changes too often".to_owned()))
             }
             Err(fault) => Err(Halt::Store(fault.to_string())),

@@ -1,5 +1,5 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
-//! (load and compare-and-commit), `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
+//! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
 //! retry by hand), `status`, `watch`.
 
@@ -8,6 +8,7 @@ mod delivery;
 mod enqueue;
 mod intake;
 mod journal;
+mod limits;
 mod outbox;
 mod readiness;
 mod rebuild;
@@ -22,7 +23,8 @@ pub use crate::kinds::{FieldError, Kind, View};
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
-pub use intake::{Ask, Trust};
+pub use intake::{Ask, Checked, Trust};
+pub use limits::{Limit, Policy, Protection, Standing, TurnError};
 pub use readiness::Readiness;
 pub use record::Fault;
 pub use spent::Spent;
@@ -59,6 +61,7 @@ pub type Ids = Box<dyn Fn() -> Uuid + Send + Sync>;
 #[derive(Debug, Clone)]
 pub struct Settings {
     pub limits: Limits,
+    pub protection: Protection,
     pub pace: Pace,
     pub steps: StepTimes,
     /// Where QStash pushes a job's messages, and their failures.

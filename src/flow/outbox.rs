@@ -46,7 +46,9 @@ impl Engine {
         // The message is out: a mark that fails is only a mark, and the next claim proves the sending as well.
         match self.update(&loaded, &sent, &Along::default(), until).await {
             Ok(Updated::Applied(marked, _) | Updated::Refused(_, marked)) => Ok(*marked),
-            Ok(Updated::Missing | Updated::PointerTaken | Updated::Remembered(_)) | Err(_) => Ok(loaded),
+            Ok(Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) | Updated::Limited(_)) | Err(_) => {
+                Ok(loaded)
+            }
         }
     }
 

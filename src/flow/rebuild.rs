@@ -50,7 +50,7 @@ impl Engine {
         let version = older.as_ref().map(|older| older.version);
         match self.write_back(job, version, clock, &Along::default(), until).await? {
             Updated::Applied(loaded, _) | Updated::Refused(_, loaded) => Ok(Rebuilt::Record(loaded)),
-            Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => Err(changing()),
+            Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) | Updated::Limited(_) => Err(changing()),
         }
     }
 
@@ -131,7 +131,9 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
     let mut job = match older {
         // Of the step itself nothing is newer but its sending: the rest of the record stands.
         Some(older) if older.job.at == at => older.job.clone(),
-        Some(older) => Job { ledger: older.job.ledger.clone(), ..forgotten(message, kind, now) },
+        Some(older) => {
+            Job { ledger: older.job.ledger.clone(), charge: older.job.charge, ..forgotten(message, kind, now) }
+        }
         None => forgotten(message, kind, now),
     };
     for receipt in &message.receipts {

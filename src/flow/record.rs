@@ -1,7 +1,8 @@
 //! Job records: read, and written by compare-and-commit. A write whose answer is lost is repeated under its operation id;
 //! a write that lost the race is decided again on the record that won.
 
-use super::{Engine, millis};
+use super::limits::rest_of_day;
+use super::{Engine, Limit, millis};
 use crate::job::ledger::Intent;
 use crate::job::{self, Job, JobId, Millis, OpId, Refused, wire};
 use crate::sabotage::{self, Sabotage};
@@ -74,6 +75,8 @@ pub(super) enum Updated {
     Missing,
     PointerTaken,
     Remembered(Bytes),
+    /// The new work is not taken.
+    Limited(Limit),
 }
 
 /// What a project's pointer holds now; `None`: nothing.
@@ -90,6 +93,8 @@ pub(super) struct Along {
     pub put_back: bool,
     /// Decided on this very version: a record that got in between is answered, not decided on again.
     pub exact: bool,
+    /// It accepts new work, and is refused where too much is asked for already.
+    pub opens: bool,
 }
 
 impl Engine {
@@ -106,19 +111,25 @@ impl Engine {
     /// Writes a record where none is, or over a version that is to be replaced.
     pub(super) async fn create(
         &self,
-        job: Job,
+        mut job: Job,
         expected: Expected,
         clock: Clock,
         along: &Along,
         until: Instant,
     ) -> Result<Updated, Fault> {
-        let commit = self.commit_of(None, &job, expected, along, clock.now());
+        if expected == Expected::Absent {
+            // Whatever was counted for it may be lost like its record.
+            job.charge = None;
+        }
+        let commit = self.commit_of(None, &mut job, expected, along, clock.now());
         match self.persist(&commit, until).await? {
             Committed::Applied { version, due, .. } => Ok(self.applied(Loaded { job, version, clock }, due)),
             Committed::Replayed(record) => Ok(self.applied(decode(&record, clock)?, Vec::new())),
             Committed::Conflict(record) => Ok(Updated::Refused(Refused::OldNews, Box::new(decode(&record, clock)?))),
             Committed::Remembered(reply) => Ok(Updated::Remembered(reply)),
             Committed::PointerTaken(_) => Ok(Updated::PointerTaken),
+            Committed::Full => Ok(Updated::Limited(Limit::Queue)),
+            Committed::Over => Ok(over_budget(clock)),
             Committed::Missing => Ok(Updated::Missing),
         }
     }
@@ -136,7 +147,7 @@ impl Engine {
             // A store that lost its last writes may have lost what was written of paid calls: we know it still.
             let owed = carry_over(from, &mut loaded);
             let now = loaded.now();
-            let (next, refused) = match job::apply(&loaded.job, event, now, &self.settings.limits) {
+            let (mut next, refused) = match job::apply(&loaded.job, event, now, &self.settings.limits) {
                 Ok(next) => (next, None),
                 Err(refused) if owed => (loaded.job.clone(), Some(refused)),
                 Err(refused) => return Ok(Updated::Refused(refused, Box::new(loaded))),
@@ -152,7 +163,7 @@ impl Engine {
                 (Updated::Applied(loaded, _), Some(refused)) => Updated::Refused(refused, loaded),
                 (updated, _) => updated,
             };
-            let commit = self.commit_of(Some(&loaded.job), &next, Expected::Version(loaded.version), along, now);
+            let commit = self.commit_of(Some(&loaded.job), &mut next, Expected::Version(loaded.version), along, now);
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
                     let next = Loaded { job: next, version, clock: loaded.clock };
@@ -177,6 +188,8 @@ impl Engine {
                 },
                 Committed::Missing => return Ok(Updated::Missing),
                 Committed::PointerTaken(_) => return Ok(Updated::PointerTaken),
+                Committed::Full => return Ok(Updated::Limited(Limit::Queue)),
+                Committed::Over => return Ok(over_budget(loaded.clock)),
                 Committed::Remembered(reply) => return Ok(Updated::Remembered(reply)),
             }
         }
@@ -193,7 +206,7 @@ impl Engine {
         let mut loaded = beside.clone();
         loop {
             let expected = Expected::Version(loaded.version);
-            let commit = self.commit_of(Some(&loaded.job), &loaded.job, expected, &along, loaded.now());
+            let commit = self.commit_of(Some(&loaded.job), &mut loaded.job.clone(), expected, &along, loaded.now());
             match self.persist(&commit, until).await? {
                 Committed::Remembered(reply) => return Ok(Some(reply)),
                 Committed::Conflict(record) if Instant::now() < until => loaded = decode(&record, loaded.clock)?,
@@ -218,7 +231,8 @@ impl Engine {
         Updated::Applied(Box::new(loaded), due)
     }
 
-    fn commit_of(&self, old: Option<&Job>, new: &Job, expected: Expected, along: &Along, now: Millis) -> Commit {
+    fn commit_of(&self, old: Option<&Job>, new: &mut Job, expected: Expected, along: &Along, now: Millis) -> Commit {
+        let counts = self.counts(old, new, along.opens, now);
         let ttl = new.remaining_ttl(now, &self.settings.limits);
         let key = keys::pointer(&new.owner, &new.project);
         let due = match (ttl, new.due()) {
@@ -247,6 +261,7 @@ impl Engine {
             },
             remember: along.remember.clone(),
             peek_due: along.peek_due,
+            counts,
         }
     }
 
@@ -309,6 +324,10 @@ fn carry_over(had: &Loaded, found: &mut Loaded) -> bool {
     ledger.intents.extend(missing);
     ledger.possible_duplicates = ledger.possible_duplicates.max(known.possible_duplicates);
     more
+}
+
+fn over_budget(clock: Clock) -> Updated {
+    Updated::Limited(Limit::Budget { resets_in: rest_of_day(clock.now()) })
 }
 
 fn decode(record: &Record, clock: Clock) -> Result<Loaded, Fault> {

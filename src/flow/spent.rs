@@ -108,7 +108,11 @@ impl Engine {
             Updated::Applied(loaded, _) if loaded.job.is_final() => Ok(Some(Spent::Failed)),
             Updated::Applied(loaded, _) if loaded.job.unsent() => self.send_anew(*loaded, until).await.map(Some),
             Updated::Applied(..) | Updated::Refused(Refused::Nothing, _) => Ok(Some(Spent::Leased)),
-            Updated::Refused(..) | Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => Ok(None),
+            Updated::Refused(..)
+            | Updated::Missing
+            | Updated::PointerTaken
+            | Updated::Remembered(_)
+            | Updated::Limited(_) => Ok(None),
         }
     }
 

@@ -26,7 +26,8 @@ pub(super) const MENDED: usize = 5;
 const JUDGED: usize = 8;
 
 /// For events decided on one version of the record only.
-pub(super) const EXACT: Along = Along { take_pointer: None, remember: None, peek_due: 0, put_back: false, exact: true };
+pub(super) const EXACT: Along =
+    Along { take_pointer: None, remember: None, peek_due: 0, put_back: false, exact: true, opens: false };
 
 /// A claimed step.
 struct Claimed {
@@ -125,7 +126,7 @@ impl Engine {
                 lease_end: begun + times.lease(length),
             }),
             Updated::Refused(_, loaded) => Err(Some(*loaded)),
-            Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) => Err(None),
+            Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) | Updated::Limited(_) => Err(None),
         })
     }
 

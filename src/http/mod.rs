@@ -5,6 +5,8 @@ mod auth;
 mod body;
 mod caller;
 mod cors;
+mod json;
+mod limits;
 mod problem;
 mod push;
 mod reply;
@@ -16,6 +18,7 @@ pub mod view;
 mod watching;
 
 pub use auth::{ApiKey, Auth, Authenticator};
+pub use limits::Proxies;
 pub use problem::Problem;
 pub use push::Pushes;
 pub use router::{ROUTES, router};
@@ -23,6 +26,7 @@ pub use watching::Watching;
 
 use crate::flow::Engine;
 use secrecy::SecretString;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -36,6 +40,8 @@ pub struct Http {
     pub pushes: Pushes,
     pub operator_secrets: Vec<SecretString>,
     pub cors_origins: Vec<String>,
+    /// Whose word is taken for a caller's address.
+    pub proxies: Proxies,
     /// The longest `?wait=` is held.
     pub wait_max: Duration,
     /// How many may watch, and for how long at a stretch.
@@ -46,7 +52,8 @@ pub struct Http {
 
 /// Serves until `stopping` is cancelled and what was under way is answered.
 pub async fn serve(listener: TcpListener, http: Http, stopping: CancellationToken) {
-    let serving = axum::serve(listener, router(http)).with_graceful_shutdown(stopping.cancelled_owned());
+    let service = router(http).into_make_service_with_connect_info::<SocketAddr>();
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned());
     if let Err(error) = serving.await {
         tracing::error!(%error, "the service ended");
     }

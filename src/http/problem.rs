@@ -11,6 +11,10 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tower_http::request_id::RequestId;
 
+/// How many wrong fields are told, and how much of their names: an answer is not to be many times the request.
+const ERRORS_MAX: usize = 50;
+const FIELD_MAX: usize = 128;
+
 /// One problem, to be told to the caller. The detail never holds a secret or another owner's data.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -42,6 +46,15 @@ impl Problem {
     }
 
     pub fn unacceptable(errors: Vec<FieldError>) -> Self {
+        let left_out = errors.len().saturating_sub(ERRORS_MAX);
+        let mut errors = errors;
+        errors.truncate(ERRORS_MAX);
+        if left_out > 0 {
+            errors.push(FieldError::new("", format!("and {left_out} more")));
+        }
+        for error in &mut errors {
+            error.field = error.field.chars().take(FIELD_MAX).collect();
+        }
         let told: Vec<_> = errors.iter().map(|error| format!("{} {}", error.field, error.message)).collect();
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", told.join("; "));
         problem.errors = errors;
@@ -78,10 +91,8 @@ impl From<EnqueueError> for Problem {
     fn from(error: EnqueueError) -> Self {
         match error {
             EnqueueError::Invalid(errors) => Self::unacceptable(errors),
-            EnqueueError::NotAvailable(field) => {
-                let detail = format!("{field} is not available in this version yet");
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_available", detail)
-            }
+            EnqueueError::NotAvailable(errors) => Self { code: "not_available", ..Self::unacceptable(errors) },
+            EnqueueError::Limited(limit) => limit.into(),
             EnqueueError::ProjectNotFound => Self::not_found("Project not found"),
             EnqueueError::NoVideo => Self::new(StatusCode::UNPROCESSABLE_ENTITY, "no_video", "Project has no video"),
             EnqueueError::LookupUnavailable => {
@@ -132,6 +143,7 @@ impl From<RetryError> for Problem {
                 let detail = format!("Trying again cannot help: {}", failure.message);
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "cannot_retry", detail).with("reason", failure.code)
             }
+            RetryError::Limited(limit) => limit.into(),
             RetryError::Fault(fault) => fault.into(),
         }
     }

@@ -17,4 +17,4 @@ pub use id::{JobId, LeaseToken, Millis, OpId, Owner, Position, ProjectId};
 pub use ledger::{Ledger, Receipt};
 pub use machine::{Judgement, apply, judge};
 pub use outcome::{Failure, Outcome, Report, Settlement};
-pub use state::{Job, Lease, Limits, NewJob, Outgoing, State};
+pub use state::{Charge, Job, Lease, Limits, NewJob, Outgoing, State};

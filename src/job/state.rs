@@ -55,6 +55,19 @@ pub struct Job {
     pub deadline: Millis,
     #[serde(default)]
     pub finished_at: Option<Millis>,
+    /// What is counted for it where a day's spending is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge: Option<Charge>,
+}
+
+/// What a job counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Charge {
+    /// The UTC day on which it was accepted, from the epoch.
+    pub day: u64,
+    /// At the list price, over all its days.
+    pub cents: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,6 +201,7 @@ impl Job {
             started_at: None,
             deadline: now + patience,
             finished_at: None,
+            charge: None,
         }
     }
 

@@ -177,6 +177,13 @@ impl Kind {
         }
     }
 
+    /// What a job has cost and, while it lives, may still cost: US cents at the vendor's list price.
+    pub fn cents(self, job: &Job) -> u64 {
+        match self {
+            Self::Clip => clip::cents(job),
+        }
+    }
+
     pub fn length(self, step: &str) -> Length {
         match self {
             Self::Clip => clip::length(step),

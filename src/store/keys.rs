@@ -9,13 +9,16 @@
 //! | `ended:<id>`                 | the epoch in which the job ended                        | [`Expiry::tombstone`]        |
 //! | `project:<owner, project>`   | id of the project's current job                         | with that job's record       |
 //! | `reply:<owner, key>`         | reply remembered under an idempotency key               | [`Remember::ttl`]            |
-//! | `count:<name>`               | a counter                                               | its window after first use   |
+//! | `count:<name>`               | a counter: `sweeps`, `rate:owner:<owner>`, `rate:address:<address>` | its window after first use |
+//! | `count:spend:<day>`          | cents counted on that UTC day                           | [`Tally::ttl`]               |
+//! | `live`                       | sorted set: job id by when it has ended at the latest   | entry by entry               |
 //! | `writable`                   | nothing; written by [`Store::ping`]                     | one minute                   |
 //!
 //! [`Expiry::record`]: super::Expiry::record
 //! [`Expiry::tombstone`]: super::Expiry::tombstone
 //! [`Remember::ttl`]: super::Remember::ttl
 //! [`Store::ping`]: super::Store::ping
+//! [`Tally::ttl`]: super::Tally::ttl
 
 use super::{MemoryKey, PointerKey};
 use crate::job::id::{JobId, Owner, ProjectId};
@@ -32,6 +35,21 @@ pub fn pointer(owner: &Owner, project: &ProjectId) -> PointerKey {
 /// The reply remembered for an owner's idempotency key.
 pub fn memory(owner: &Owner, idempotency_key: &str) -> MemoryKey {
     MemoryKey(owned(owner, idempotency_key))
+}
+
+/// The window of an owner's requests for work.
+pub fn owner_rate(owner: &Owner) -> String {
+    format!("rate:owner:{owner}")
+}
+
+/// The window of the requests from an address, or a network, written as text.
+pub fn address_rate(network: &str) -> String {
+    format!("rate:address:{network}")
+}
+
+/// What was spent on a day, counted from the epoch.
+pub fn spent_on(day: u64) -> String {
+    format!("spend:{day}")
 }
 
 /// The owner's length in front keeps two owners apart whatever characters their names are made of.
@@ -79,6 +97,10 @@ impl Names {
 
     pub(super) fn counter(&self, name: &str) -> String {
         format!("{}count:{name}", self.tag)
+    }
+
+    pub(super) fn live(&self) -> String {
+        format!("{}live", self.tag)
     }
 
     pub(super) fn writable(&self) -> String {

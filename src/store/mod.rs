@@ -4,13 +4,17 @@
 //! A record is opaque bytes under a job's id with a version, which its writer chooses: larger than the one before, and drawn
 //! so that no two writes share one, also after a store has lost its last writes and gone on from an older state. Beside it a store keeps:
 //! the *due index* (job id by the time somebody must look at it), *pointers* (owner and project to the current job),
-//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted) and *counters*.
+//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *counters*, and which jobs
+//! are *live* (each until a time at the latest).
 //! Time is the store's own: `now` comes with every answer, and nobody above reads a clock for leases or deadlines.
 
+mod counts;
 pub mod keys;
 #[cfg(feature = "local")]
 pub mod redb;
 pub mod redis;
+
+pub use counts::{Counts, Live, Taken, Tally, Turn, Window};
 
 use crate::job::id::{JobId, Millis, OpId};
 use async_trait::async_trait;
@@ -44,6 +48,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Adds one to a counter that is forgotten `window` after its first use; the new value.
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error>;
+
+    /// Takes a turn from each window, or none of any. Asked again after a lost answer it may take twice. One round trip.
+    async fn take(&self, turns: &[Turn]) -> Result<Taken, Error>;
 
     /// One cheap round trip that fails if the store cannot take writes.
     async fn ping(&self) -> Result<(), Error>;
@@ -103,6 +110,7 @@ pub struct Commit {
     pub remember: Option<Remember>,
     /// Answer up to this many due jobs along with [`Committed::Applied`], as they are after this commit.
     pub peek_due: usize,
+    pub counts: Counts,
 }
 
 /// What a commit is decided on.
@@ -175,6 +183,10 @@ pub enum Committed {
     Conflict(Record),
     /// The pointer holds something else.
     PointerTaken(Option<String>),
+    /// So many jobs are live as may be.
+    Full,
+    /// The tally would be more than it may.
+    Over,
     Applied {
         version: u64,
         /// Told for a new record and whenever due jobs were asked for; asking the clock each time would cost a command.

@@ -67,6 +67,17 @@ fn private_addresses_are_refused_in_every_spelling() {
         "http://[fd12:3456::1]/",
         "http://[fe80::1]/",
         "http://[ff02::1]/",
+        "http://[3fff::1]/",
+        "http://[::ffff:0:7f00:1]/",
+        "http://[5f00::1]/",
+        "http://redis/",
+        "http://redis:6379/",
+        "http://db.internal/",
+        "http://DB.Internal./",
+        "http://kubernetes.default.svc/",
+        "http://example.com:22/",
+        "http://8.8.8.8:6379/",
+        "https://example.com:0/",
         "http://localhost/",
         "http://LOCALHOST:9000/",
         "http://localhost./",
@@ -131,6 +142,76 @@ async fn a_name_that_resolves_to_a_private_address_is_refused_when_connecting() 
     let http = guard.client_for(&url).unwrap();
     let error = http.send(http.request(reqwest::Method::GET, url)).await.unwrap_err();
     assert_eq!(error.blocked, Some(Blocked::Resolves("clips.example".to_owned())));
+}
+
+/// Resolves every name to these, one list per question, the last one for ever.
+struct Lists(std::sync::Mutex<Vec<Vec<SocketAddr>>>);
+
+impl Resolve for Lists {
+    fn resolve(&self, _: Name) -> Resolving {
+        let mut lists = self.0.lock().unwrap();
+        let list = if lists.len() > 1 { lists.remove(0) } else { lists[0].clone() };
+        Box::pin(async move { Ok(Box::new(list.into_iter()) as Addrs) })
+    }
+}
+
+async fn fetched_by(resolver: Arc<dyn Resolve>, url: &str) -> Option<Blocked> {
+    let options = Options { connect_timeout: Duration::from_millis(300), ..Options::default() };
+    let guard = Guard::with_resolver(AllowList::default(), &options, resolver).unwrap();
+    let url = Url::parse(url).unwrap();
+    let http = guard.client_for(&url).unwrap();
+    http.send(http.request(reqwest::Method::GET, url)).await.unwrap_err().blocked
+}
+
+#[tokio::test]
+async fn whatever_private_address_a_name_leads_to_no_connection_is_made() {
+    let addresses = [
+        "127.0.0.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "::1",
+        "::",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::",
+        "2001::1",
+        "fd00::1",
+        "fe80::1",
+        "ff02::1",
+        "::7f00:1",
+    ];
+    for address in addresses {
+        let resolver = Arc::new(Fixed(SocketAddr::new(address.parse().unwrap(), 0)));
+        let blocked = fetched_by(resolver, "https://clips.example.com/").await;
+        assert_eq!(blocked, Some(Blocked::Resolves("clips.example.com".to_owned())), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_changes_its_mind_gains_nothing() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let private = listener.local_addr().unwrap();
+    let url = format!("http://clips.example.com:{}/", private.port());
+    // Public at the first look, private when it is connected to, and the other way round.
+    let public: SocketAddr = "198.51.99.1:0".parse().unwrap();
+    let resolver = Arc::new(Lists(vec![vec![public], vec![private]].into()));
+    assert_eq!(fetched_by(resolver.clone(), &url).await, None, "the public one does not answer");
+    assert_eq!(fetched_by(resolver, &url).await, Some(Blocked::Resolves("clips.example.com".to_owned())));
+    let untouched = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+    assert!(untouched.is_err(), "a connection was made");
+}
+
+#[tokio::test]
+async fn of_a_names_addresses_only_the_public_ones_are_connected_to() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let private = listener.local_addr().unwrap();
+    let both = vec!["198.51.99.1:0".parse().unwrap(), private];
+    let url = format!("http://clips.example.com:{}/", private.port());
+    assert_eq!(fetched_by(Arc::new(Lists(vec![both].into())), &url).await, None);
+    let untouched = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+    assert!(untouched.is_err(), "a connection was made");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod over_time;
 mod redb_only;
 mod redis_only;
 mod suite;
+mod suite_counts;
 mod suite_time;
 mod writes;
 
@@ -56,6 +57,13 @@ conformance!(
     suite_time::versions_are_their_writers,
     suite_time::a_pointer_held_by_another_is_not_released,
     suite_time::a_reply_is_forgotten_after_its_time,
+    suite_counts::turns_are_taken_from_all_windows_or_from_none,
+    suite_counts::of_many_turns_at_once_as_many_are_granted_as_there_are,
+    suite_counts::a_window_is_over_after_its_time,
+    suite_counts::so_many_jobs_are_live_and_no_more,
+    suite_counts::a_tally_takes_no_more_than_it_may,
+    suite_counts::of_many_commits_no_more_are_counted_than_may_be,
+    suite_counts::a_refused_commit_counts_nothing,
     suite_time::a_counter_starts_anew_after_its_window,
     suite_time::time_is_told_and_does_not_go_back,
     suite_time::ping_and_opening_answer,

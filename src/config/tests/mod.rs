@@ -3,6 +3,7 @@
 mod access;
 mod addresses;
 mod durations;
+mod protection;
 mod told;
 
 use super::*;

@@ -127,7 +127,7 @@ fn the_complete_environment_is_taken_with_the_documented_defaults() {
     assert_eq!(config.qstash.options.url.as_str(), "https://qstash.upstash.io/");
     assert_eq!(config.operator_secrets.len(), 1);
     assert_eq!(config.cors_origins, ["https://app.example.com"]);
-    assert!(!config.serverless && config.protection_bypass.is_none() && config.without_effect.is_empty());
+    assert!(!config.serverless && config.protection_bypass.is_none());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::flow::{Ask, FieldError, Find, Kind};
 use crate::http::caller::{Caller, Received};
+use crate::http::limits::{self, Network};
 use crate::http::{Http, Problem, body, view};
 use crate::job::{JobId, ProjectId};
 use axum::Json;
@@ -21,16 +22,25 @@ pub async fn enqueue(
     State(http): State<Arc<Http>>,
     Received(received): Received,
     Caller(owner): Caller,
+    Network(network): Network,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let idempotency_key = idempotency_key(&headers)?;
     let (fields, body) = body::object(&headers, body).await?;
-    let ask = Ask { owner, trust: http.authenticator.trust(), fields, idempotency_key, body, received };
-    let enqueued = http.engine.accept(Kind::PROCESS_KLAP, ask).await?;
-    let status = if enqueued.deduplicated { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let location = view::status_url(enqueued.job_id.as_str());
-    Ok((status, [(LOCATION, location)], Json(view::enqueued(&enqueued))).into_response())
+    let checked = http.engine.check(Kind::PROCESS_KLAP, &fields)?;
+    let standing = match http.engine.take_turn(&owner, &network, received).await {
+        Ok(standing) => standing,
+        Err(error) => return Ok(limits::refused(error)),
+    };
+    let ask =
+        Ask { owner, trust: http.authenticator.trust(), idempotency_key, body, received, standing: standing.clone() };
+    let answer = http.engine.accept(checked, ask).await.map_err(Problem::from).map(|enqueued| {
+        let status = if enqueued.deduplicated { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let location = view::status_url(enqueued.job_id.as_str());
+        (status, [(LOCATION, location)], Json(view::enqueued(&enqueued)))
+    });
+    Ok(limits::told(&standing, answer))
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
@@ -122,7 +132,9 @@ pub async fn cancel(
 
 pub async fn retry(
     State(http): State<Arc<Http>>,
+    Received(received): Received,
     Caller(owner): Caller,
+    Network(network): Network,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -137,8 +149,14 @@ pub async fn retry(
     }
     let (Some(Some(job)), true) = (job, errors.is_empty()) else { return Err(Problem::unacceptable(errors)) };
     let job = JobId::new(job);
-    let retried = http.engine.retry(&job, Some(&owner)).await?;
-    let location = view::status_url(retried.id.as_str());
-    let body = Json(view::changed(&retried, "The job goes on from the failed step"));
-    Ok((StatusCode::ACCEPTED, [(LOCATION, location)], body).into_response())
+    let standing = match http.engine.take_turn(&owner, &network, received).await {
+        Ok(standing) => standing,
+        Err(error) => return Ok(limits::refused(error)),
+    };
+    let answer = http.engine.retry(&job, Some(&owner)).await.map_err(Problem::from).map(|retried| {
+        let location = view::status_url(retried.id.as_str());
+        let body = Json(view::changed(&retried, "The job goes on from the failed step"));
+        (StatusCode::ACCEPTED, [(LOCATION, location)], body)
+    });
+    Ok(limits::told(&standing, answer))
 }

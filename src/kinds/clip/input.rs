@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 /// A clip job's input, as recorded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Input {
     pub video_url: String,

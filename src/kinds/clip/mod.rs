@@ -6,6 +6,7 @@ mod finalize;
 pub mod input;
 mod list;
 pub mod plan;
+mod price;
 mod store_clip;
 mod submit;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 mod transfer;
 mod view;
 
+pub use price::cents;
 pub use view::view;
 
 use super::{Context, Halt, Length, Start};

@@ -6,6 +6,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use url::{Host, Url};
 
+/// Names that only mean something inside somebody's network, whatever they resolve to.
+const INTERNAL: [&str; 6] = [".internal", ".local", ".localdomain", ".lan", ".home.arpa", ".svc"];
+
+/// Where something else than HTTP listens that a request could be smuggled into: mail, shells, directories, chat (the ports
+/// browsers refuse), and the usual stores. In order.
+const OTHER_PROTOCOLS: [u16; 62] = [
+    0, 7, 9, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 79, 109, 110, 111, 113, 119, 123, 135, 137, 139, 143, 161,
+    179, 389, 427, 445, 465, 512, 513, 514, 515, 540, 548, 554, 587, 636, 873, 989, 990, 993, 995, 1433, 1521, 1719,
+    1723, 2049, 2375, 3306, 3389, 4045, 5060, 5432, 6000, 6379, 6667, 9042, 11211, 27017,
+];
+
 /// Why an address is not fetched. The texts are fit for the person who gave it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Blocked {
@@ -17,6 +28,10 @@ pub enum Blocked {
     NoHost,
     #[error("{0} is a name of this machine")]
     Local(String),
+    #[error("{0} is not a name of the public Internet")]
+    Internal(String),
+    #[error("port {0} is not one for fetching files")]
+    Port(u16),
     #[error("{0} is not a public address")]
     Private(IpAddr),
     #[error("{0} does not resolve to a public address")]
@@ -70,6 +85,9 @@ impl Guard {
         if self.allow.contains(url) {
             return Ok(());
         }
+        if let Some(port) = url.port().filter(|port| OTHER_PROTOCOLS.binary_search(port).is_ok()) {
+            return Err(Blocked::Port(port));
+        }
         match url.host().ok_or(Blocked::NoHost)? {
             Host::Ipv4(address) => public(address.into()),
             Host::Ipv6(address) => public(address.into()),
@@ -79,6 +97,8 @@ impl Guard {
                     Err(Blocked::NoHost)
                 } else if bare == "localhost" || bare.ends_with(".localhost") {
                     Err(Blocked::Local(bare))
+                } else if !bare.contains('.') || INTERNAL.iter().any(|zone| bare.ends_with(zone)) {
+                    Err(Blocked::Internal(bare))
                 } else {
                     Ok(())
                 }

@@ -1,5 +1,6 @@
 //! Compare and commit, as `redis/lua/commit.lua` does it, in the same order.
 
+use super::counts;
 use super::tables::{
     DUE, ExpiresAt, Kind, NEVER, POINTERS, RECORDS, REPLIES, TOMBSTONES, due_by, expires, gone, purge, set_due,
 };
@@ -55,6 +56,7 @@ pub(super) fn commit(write: &WriteTransaction, commit: &Commit, now: Millis) -> 
         DueAt::At(at) => set_due(write, id, Some(at))?,
         DueAt::Never => set_due(write, id, None)?,
     }
+    counts::count(write, commit, now)?;
     purge(write, now)?;
     let due = due_by(&write.open_table(DUE)?, now, commit.peek_due)?;
     let told = commit.peek_due > 0 || found.is_none();
@@ -99,7 +101,7 @@ fn refusal(
             return Ok(Some(Committed::PointerTaken(holder)));
         }
     }
-    Ok(None)
+    counts::refusal(write, &commit.counts, now)
 }
 
 fn ops_with(commit: &Commit, found: Option<&Found>) -> String {

@@ -3,11 +3,12 @@
 
 mod clock;
 mod commit;
+mod counts;
 mod tables;
 
 pub use clock::Clock;
 
-use super::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Record, Store};
+use super::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Record, Store, Taken, Turn};
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tables::{COUNTERS, DUE, Kind, POINTERS, RECORDS, REPLIES, TOMBSTONES, due_by, gone};
+use tables::{DUE, POINTERS, RECORDS, REPLIES, TOMBSTONES, due_by, gone};
 use uuid::Uuid;
 
 /// The database's default would be a gigabyte.
@@ -223,17 +224,19 @@ impl Store for RedbStore {
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {
         let name = name.to_owned();
         self.write(move |write, now| {
-            let mut counters = write.open_table(COUNTERS)?;
-            let entry = counters.get(name.as_str())?.map(|entry| entry.value());
-            let (expires, count) = match entry.filter(|(expires, _)| !gone(*expires, now)) {
-                Some((expires, count)) => (expires, count + 1),
-                None => (commit::after(now, window), 1),
-            };
-            counters.insert(name.as_str(), (expires, count))?;
-            drop(counters);
-            tables::expires(write, expires, Kind::Counter, &name)?;
+            let count = counts::one_more(write, &name, window, now)?;
             tables::purge(write, now)?;
             Ok((true, count))
+        })
+        .await
+    }
+
+    async fn take(&self, turns: &[Turn]) -> Result<Taken, Error> {
+        let turns = turns.to_vec();
+        self.write(move |write, now| {
+            let taken = counts::take(write, &turns, now)?;
+            tables::purge(write, now)?;
+            Ok((taken.granted, taken))
         })
         .await
     }

@@ -25,6 +25,8 @@ pub(super) const TOMBSTONES: TableDefinition<&str, (ExpiresAt, u32)> = TableDefi
 pub(super) const POINTERS: TableDefinition<&str, (ExpiresAt, &str)> = TableDefinition::new("pointers");
 pub(super) const REPLIES: TableDefinition<&str, (ExpiresAt, &[u8])> = TableDefinition::new("replies");
 pub(super) const COUNTERS: TableDefinition<&str, (ExpiresAt, u64)> = TableDefinition::new("counters");
+/// Live jobs, by when they have ended at the latest.
+pub(super) const LIVE: TableDefinition<&str, Millis> = TableDefinition::new("live");
 /// What may be removed when: expiry, table, key. An entry whose expiry was moved since is left alone.
 const EXPIRIES: TableDefinition<(ExpiresAt, u8, &str), ()> = TableDefinition::new("expiries");
 
@@ -59,6 +61,7 @@ pub(super) fn prepare(write: &WriteTransaction) -> Result<Option<u64>, Error> {
     write.open_table(POINTERS)?;
     write.open_table(REPLIES)?;
     write.open_table(COUNTERS)?;
+    write.open_table(LIVE)?;
     write.open_table(EXPIRIES)?;
     Ok(None)
 }

@@ -2,7 +2,7 @@
 
 use crate::job::id::{JobId, Millis};
 use crate::store::keys::{Names, expiry_ms};
-use crate::store::{Commit, Committed, DueAt, Expiry, PointerWrite, Record};
+use crate::store::{Commit, Committed, Counts, DueAt, Expiry, Live, PointerWrite, Record};
 use bytes::Bytes;
 use redis::{Cmd, FromRedisValue, Value, from_redis_value};
 
@@ -39,9 +39,24 @@ pub(super) fn write(command: &mut Cmd, names: &Names, commit: &Commit) {
         None => command.arg("").arg(""),
         Some(remember) => command.arg(expiry_ms(remember.ttl)).arg(remember.reply.as_ref()),
     };
+    write_counts(command, &commit.counts);
 }
 
-/// Five, each declared, because servers lock by them; one not needed is the record again.
+fn write_counts(command: &mut Cmd, counts: &Counts) {
+    match counts.live {
+        Live::Keep => command.arg("keep"),
+        Live::Ended => command.arg("ended"),
+        Live::Until(until) => command.arg(until),
+    };
+    let or_none = |number: Option<u64>| number.map_or_else(String::new, |number| number.to_string());
+    command.arg(or_none(counts.live_max));
+    match &counts.tally {
+        None => command.arg("").arg("").arg(""),
+        Some(tally) => command.arg(tally.add).arg(or_none(tally.most)).arg(expiry_ms(tally.ttl)),
+    };
+}
+
+/// Seven, each declared, because servers lock by them; one not needed is the record again.
 fn write_keys(command: &mut Cmd, names: &Names, commit: &Commit) {
     let record = names.record(&commit.id);
     let needs_due = commit.due != DueAt::Keep || commit.peek_due > 0;
@@ -50,10 +65,14 @@ fn write_keys(command: &mut Cmd, names: &Names, commit: &Commit) {
         PointerWrite::Swap { key, .. } | PointerWrite::Release { key, .. } => Some(names.pointer(key)),
     };
     let memory = commit.remember.as_ref().map(|remember| names.memory(&remember.key));
-    command.arg(5).arg(&record);
+    let counts = &commit.counts;
+    let needs_live = counts.live != Live::Keep || counts.live_max.is_some();
+    let tally = counts.tally.as_ref().map(|tally| names.counter(&tally.name));
+    command.arg(7).arg(&record);
     command.arg(if needs_due { names.due() } else { record.clone() });
     command.arg(names.tombstone(&commit.id));
     command.arg(pointer.as_ref().unwrap_or(&record)).arg(memory.as_ref().unwrap_or(&record));
+    command.arg(if needs_live { names.live() } else { record.clone() }).arg(tally.as_ref().unwrap_or(&record));
 }
 
 /// `None` if no answer of ours looks like this.
@@ -66,6 +85,8 @@ pub(super) fn read(answer: Vec<Value>, commit: &Commit) -> Option<Committed> {
         "missing" => Committed::Missing,
         "conflict" => Committed::Conflict(record(&mut answer)?),
         // A holder that is nobody ends the answer early.
+        "full" => Committed::Full,
+        "over" => Committed::Over,
         "taken" => Committed::PointerTaken(next(&mut answer)),
         "applied" => {
             let now: Option<Millis> = next(&mut answer)?;

@@ -3,7 +3,7 @@
 use crate::support::app::TestApp;
 use bytes::Bytes;
 use cliprelay::job::{JobId, OpId};
-use cliprelay::store::{Commit, Committed, DueAt, Expected, PointerWrite};
+use cliprelay::store::{Commit, Committed, Counts, DueAt, Expected, PointerWrite};
 use serde_json::{Value, json};
 
 fn newer(body: &Bytes) -> Bytes {
@@ -46,6 +46,7 @@ async fn a_newer_record_is_left_alone_by_everybody() {
         pointer: PointerWrite::Keep,
         remember: None,
         peek_due: 0,
+        counts: Counts::default(),
     };
     assert!(matches!(app.store.commit(&commit).await.unwrap(), Committed::Applied { .. }));
     let before = app.record(&job).await;

@@ -8,7 +8,7 @@ use crate::support::redis::Server;
 use bytes::Bytes;
 use cliprelay::job::id::JobId;
 use cliprelay::store::redb::RedbStore;
-use cliprelay::store::{Commit, Committed, DueAt, Expected, PointerWrite, Record, Store};
+use cliprelay::store::{Commit, Committed, Counts, DueAt, Expected, Live, PointerWrite, Record, Store, Tally, Turn};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -37,7 +37,18 @@ async fn both_stores_answer_alike() {
         }
     }
     // A run in which some answer hardly occurs compares nothing.
-    for answer in ["Replayed", "Remembered", "Missing", "Conflict", "PointerTaken", "Applied"] {
+    for answer in [
+        "Replayed",
+        "Remembered",
+        "Missing",
+        "Conflict",
+        "PointerTaken",
+        "Full",
+        "Over",
+        "Applied",
+        "Granted",
+        "Denied",
+    ] {
         assert!(told.get(answer).is_some_and(|times| *times > 20), "too few {answer}: {told:?}");
     }
 }
@@ -70,6 +81,7 @@ pub enum Verb {
     Due(usize),
     Delete(String, Age),
     Count(String),
+    Take(Vec<String>),
 }
 
 impl Verb {
@@ -93,8 +105,18 @@ impl Verb {
                 words("delete", store.delete(&id(name), age.expected(there)).await)
             }
             Self::Count(name) => words("count", store.count(name, HOUR).await),
+            Self::Take(names) => {
+                let taken = store.take(&turns(names)).await.unwrap();
+                let used: Vec<u64> = taken.windows.iter().map(|window| window.used).collect();
+                format!("{} {used:?}", if taken.granted { "Granted" } else { "Denied" })
+            }
         }
     }
+}
+
+/// Few enough that some are used up.
+pub fn turns(names: &[String]) -> Vec<Turn> {
+    names.iter().map(|name| Turn { name: format!("turn{name}"), window: HOUR, max: 9 }).collect()
 }
 
 /// splitmix64: the same seed, the same verbs, on every machine.
@@ -125,11 +147,18 @@ impl Random {
         match self.below(20) {
             0 => Verb::Get(self.name(4)),
             1 => Verb::Pointer(self.name(2)),
-            2 => Verb::Recall(self.name(60)),
+            2 => Verb::Recall(self.name(40)),
             3 => Verb::Tombstone(self.name(4)),
             4 => Verb::Due(usize::try_from(self.below(5)).unwrap()),
             5 => Verb::Delete(self.name(4), self.age()),
             6 => Verb::Count(self.name(2)),
+            7 => Verb::Take(
+                (0..=self.below(2))
+                    .map(|_| self.name(9))
+                    .collect::<std::collections::BTreeSet<_>>()
+                    .into_iter()
+                    .collect(),
+            ),
             _ => Verb::Commit(Box::new(self.commit(step, versions))),
         }
     }
@@ -153,10 +182,24 @@ impl Random {
             due: self.due(),
             expiry: (self.below(5) == 0).then(|| ending(HOUR, HOUR, 3)),
             pointer: self.pointer(),
-            remember: (self.below(5) == 0).then(|| remember(&self.name(60), &name, HOUR)),
+            remember: (self.below(4) == 0).then(|| remember(&self.name(40), &name, HOUR)),
             peek_due: usize::try_from(self.below(4)).unwrap(),
+            counts: self.counts(),
             ..create(&name, &op.to_string())
         }
+    }
+
+    fn counts(&mut self) -> Counts {
+        let live = match self.below(6) {
+            0 => Live::Ended,
+            1 => Live::Until(self.below(6)),
+            2 | 3 => Live::Until(4_000_000_000_000),
+            _ => Live::Keep,
+        };
+        let add = i64::try_from(self.below(9)).unwrap() - 3;
+        let most = (self.below(6) == 0).then(|| self.below(12));
+        let tally = (self.below(3) == 0).then(|| Tally { name: format!("sum{}", self.name(3)), add, most, ttl: HOUR });
+        Counts { live, live_max: (self.below(16) == 0).then(|| 1 + self.below(3)), tally }
     }
 
     fn due(&mut self) -> DueAt {

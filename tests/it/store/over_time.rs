@@ -1,12 +1,12 @@
 //! Thousands of random verbs, and time that is moved between them by hand, given to the embedded store and to a plain
 //! model of the contract: records, pointers, replies, tombstones and counters that end, and a due index that does not.
 
-use super::differential::{Age, Random, Verb};
+use super::differential::{Age, Random, Verb, turns};
 use super::writes::{HOUR, id, memory, pointer};
 use bytes::Bytes;
 use cliprelay::job::id::JobId;
 use cliprelay::store::redb::{Clock, RedbStore};
-use cliprelay::store::{Commit, Committed, DueAt, Expected, PointerWrite, Record, Store};
+use cliprelay::store::{Commit, Committed, Counts, DueAt, Expected, Live, PointerWrite, Record, Store, Tally, Turn};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,6 +35,7 @@ struct Model {
     replies: BTreeMap<String, Ending<Bytes>>,
     tombstones: BTreeMap<JobId, Ending<u32>>,
     counters: BTreeMap<String, Ending<u64>>,
+    live: BTreeMap<JobId, u64>,
 }
 
 impl Model {
@@ -101,8 +102,43 @@ impl Model {
             PointerWrite::Swap { key, from, .. } if self.holder(&key.0) != *from => {
                 Some(Committed::PointerTaken(self.holder(&key.0)))
             }
-            _ => None,
+            _ => self.limited(&commit.counts),
         }
+    }
+
+    fn limited(&self, counts: &Counts) -> Option<Committed> {
+        let live = self.live.values().filter(|until| **until > self.now).count() as u64;
+        if counts.live_max.is_some_and(|max| live >= max) {
+            return Some(Committed::Full);
+        }
+        let tally = counts.tally.as_ref()?;
+        tally.most.is_some_and(|most| self.sum(tally) > most).then_some(Committed::Over)
+    }
+
+    /// What a tally would be.
+    fn sum(&self, tally: &Tally) -> u64 {
+        self.counters.get(&tally.name).map_or(0, |(sum, _)| *sum).saturating_add_signed(tally.add)
+    }
+
+    fn count_along(&mut self, commit: &Commit) {
+        match commit.counts.live {
+            Live::Keep => {}
+            Live::Until(until) => drop(self.live.insert(commit.id.clone(), until)),
+            Live::Ended => drop(self.live.remove(&commit.id)),
+        }
+        if let Some(tally) = &commit.counts.tally {
+            self.counters.insert(tally.name.clone(), (self.sum(tally), Some(self.now + HOUR_MS)));
+        }
+    }
+
+    fn take(&mut self, turns: &[Turn]) -> String {
+        let mut used: Vec<u64> =
+            turns.iter().map(|turn| self.counters.get(&turn.name).map_or(0, |(used, _)| *used)).collect();
+        let granted = turns.iter().zip(&used).all(|(turn, used)| *used < turn.max);
+        if granted {
+            used = turns.iter().map(|turn| self.count(&turn.name)).collect();
+        }
+        format!("{} {used:?}", if granted { "Granted" } else { "Denied" })
     }
 
     fn commit(&mut self, commit: &Commit) -> Committed {
@@ -135,6 +171,7 @@ impl Model {
             let ends = self.now + u64::try_from(remember.ttl.as_millis()).unwrap();
             self.replies.insert(remember.key.0.clone(), (remember.reply.clone(), Some(ends)));
         }
+        self.count_along(commit);
         match commit.due {
             DueAt::Keep => {}
             DueAt::At(at) => drop(self.due.insert(commit.id.clone(), at)),
@@ -157,6 +194,7 @@ impl Model {
             Verb::Tombstone(name) => format!("tombstone {:?}", self.tombstones.get(&id(name)).map(|(epoch, _)| epoch)),
             Verb::Due(limit) => format!("due {:?}", self.due(*limit)),
             Verb::Delete(name, age) => format!("delete {:?}", self.delete(&id(name), *age)),
+            Verb::Take(names) => self.take(&turns(names)),
             Verb::Count(name) => format!("count {:?}", self.count(name)),
         }
     }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use cliprelay::job::id::{JobId, OpId, Owner, ProjectId};
 use cliprelay::store::{
-    Commit, Committed, DueAt, Expected, Expiry, MemoryKey, PointerKey, PointerWrite, Record, Remember, Store, keys,
+    Commit, Committed, Counts, DueAt, Expected, Expiry, MemoryKey, PointerKey, PointerWrite, Record, Remember, Store,
+    keys,
 };
 use std::future::Future;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub fn create(name: &str, op: &str) -> Commit {
         pointer: PointerWrite::Keep,
         remember: None,
         peek_due: 0,
+        counts: Counts::default(),
     }
 }
 

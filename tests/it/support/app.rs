@@ -8,8 +8,8 @@ use super::time::Hand;
 use super::watched::{Watch, Watched};
 use cliprelay::embedded::klap::Pace as KlapPace;
 use cliprelay::embedded::sandbox::{self, KLAP_KEY, SUPABASE_KEY, Sandbox};
-use cliprelay::flow::{Engine, Settings, StepTimes};
-use cliprelay::http::{ApiKey, Auth, Authenticator, Http, Pushes, router};
+use cliprelay::flow::{Engine, Protection, Settings, StepTimes};
+use cliprelay::http::{ApiKey, Auth, Authenticator, Http, Proxies, Pushes, router};
 use cliprelay::job::Limits;
 use cliprelay::kinds::Pace;
 use cliprelay::services::outbound::{self, AllowList, Guard};
@@ -39,6 +39,8 @@ pub struct Builder {
     on_redis: bool,
     routers: usize,
     limits: Limits,
+    protection: Protection,
+    proxies: Proxies,
     klap: KlapPace,
     watchers: usize,
     auth: Auth,
@@ -87,6 +89,16 @@ impl Builder {
     /// So many may watch at once.
     pub fn watchers(mut self, watchers: usize) -> Self {
         self.watchers = watchers;
+        self
+    }
+
+    pub fn protection(mut self, protection: Protection) -> Self {
+        self.protection = protection;
+        self
+    }
+
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
         self
     }
 
@@ -149,7 +161,8 @@ impl Builder {
             let services = services(&queue, &sandbox);
             let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
             let router = router(self.edge(engine.clone(), (&worker_url, &failed_url), host.clone()));
-            tokio::spawn(async move { axum::serve(listener, router).await });
+            let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+            tokio::spawn(async move { axum::serve(listener, service).await });
             engines.push(engine);
         }
         TestApp {
@@ -174,7 +187,7 @@ impl Builder {
         let steps = StepTimes::new(Duration::from_secs(230));
         let pace = Pace { poll_min: 10_000, poll_max: 60_000, paid_call: Duration::from_secs(20) };
         let forward = vec![("x-test-gate".to_owned(), "open".into())];
-        Settings { limits: self.limits, pace, steps, worker_url, failed_url, forward }
+        Settings { limits: self.limits, protection: self.protection, pace, steps, worker_url, failed_url, forward }
     }
 
     fn edge(&self, engine: Arc<Engine>, (worker_url, failed_url): (&Url, &Url), host: Arc<AtomicI64>) -> Http {
@@ -192,6 +205,7 @@ impl Builder {
             },
             operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
             cors_origins: self.origins.clone(),
+            proxies: self.proxies,
             wait_max: Duration::from_secs(25),
             watching: cliprelay::http::Watching::new(self.watchers, Duration::from_mins(10)),
             tasks: TaskTracker::new(),
@@ -208,8 +222,17 @@ impl TestApp {
             done_ttl: 24 * HOUR,
             failed_ttl: 168 * HOUR,
         };
-        let klap = KlapPace::IMMEDIATE;
-        Builder { on_redis: false, routers: 1, limits, klap, watchers: 2_000, auth: keys(), origins: Vec::new() }
+        Builder {
+            on_redis: false,
+            routers: 1,
+            limits,
+            protection: Protection::default(),
+            proxies: Proxies::None,
+            klap: KlapPace::IMMEDIATE,
+            watchers: 2_000,
+            auth: keys(),
+            origins: Vec::new(),
+        }
     }
 
     /// Stops the host's clock at this time, in unix seconds.

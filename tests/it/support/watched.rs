@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use cliprelay::job::{JobId, OpId};
-use cliprelay::store::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Store};
+use cliprelay::store::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Store, Taken, Turn};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -181,6 +181,11 @@ impl Store for Watched {
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {
         self.watch.asked()?;
         self.inner.count(name, window).await
+    }
+
+    async fn take(&self, turns: &[Turn]) -> Result<Taken, Error> {
+        self.watch.asked()?;
+        self.inner.take(turns).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cliprelay::job::JobId;
 use cliprelay::services::outbound::{Transport, Unanswered};
-use cliprelay::store::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Store};
+use cliprelay::store::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Store, Taken, Turn};
 use reqwest::{Request, Response};
 use std::future::{Future, pending};
 use std::sync::{Arc, Weak};
@@ -222,6 +222,14 @@ impl Store for Shop {
         self.read(|world| {
             let now = world.now();
             world.state().store.count(name, window, now)
+        })
+        .await
+    }
+
+    async fn take(&self, turns: &[Turn]) -> Result<Taken, Error> {
+        self.read(|world| {
+            let now = world.now();
+            world.state().store.take(turns, now)
         })
         .await
     }

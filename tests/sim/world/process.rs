@@ -6,8 +6,8 @@ use super::clients::{Shop, Wire};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderValue, Request, StatusCode};
-use cliprelay::flow::{Engine, Settings, StepTimes};
-use cliprelay::http::{Auth, Authenticator, Http as Edge, Pushes, router};
+use cliprelay::flow::{Engine, Protection, Settings, StepTimes};
+use cliprelay::http::{Auth, Authenticator, Http as Edge, Proxies, Pushes, router};
 use cliprelay::job::Limits;
 use cliprelay::kinds::Pace;
 use cliprelay::services::outbound::{self, AllowList, Guard, Http};
@@ -193,6 +193,7 @@ fn edge(world: &Arc<World>, process: &Arc<Process>, skew: i64, seed: u64, keys: 
         guard,
     };
     let settings = Settings {
+        protection: Protection::default(),
         limits: LIMITS,
         pace: Pace { poll_min: 10_000, poll_max: 60_000, paid_call: Duration::from_secs(20) },
         steps: StepTimes::new(Duration::from_secs(230)),
@@ -210,6 +211,7 @@ fn edge(world: &Arc<World>, process: &Arc<Process>, skew: i64, seed: u64, keys: 
         i64::try_from(now).unwrap_or(i64::MAX) + skew
     });
     Edge {
+        proxies: Proxies::None,
         engine: Arc::new(engine),
         authenticator: Authenticator::new(Auth::None).expect("nothing to build"),
         pushes: Pushes {

@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 use cliprelay::job::{JobId, Millis};
-use cliprelay::store::{Commit, Committed, DueAt, Expected, MemoryKey, PointerKey, PointerWrite, Record};
+use cliprelay::store::{
+    Commit, Committed, Counts, DueAt, Expected, MemoryKey, PointerKey, PointerWrite, Record, Taken, Turn, Window,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -52,7 +54,9 @@ impl Model {
         self.tables.records.get(id).filter(|row| alive(row.expires, now)).map(|row| row.record.clone())
     }
 
+    /// No job of this world is counted: its service is started without limits.
     pub fn commit(&mut self, commit: &Commit, now: Millis) -> Committed {
+        assert_eq!(commit.counts, Counts::default());
         let row = self.tables.records.get(&commit.id).filter(|row| alive(row.expires, now));
         if let Some(row) = row.filter(|row| row.ops.iter().any(|op| op == commit.op.as_str())) {
             return Committed::Replayed(row.record.clone());
@@ -170,6 +174,21 @@ impl Model {
         let value = count.value;
         self.tables.counters.insert(name.to_owned(), count);
         value
+    }
+
+    pub fn take(&mut self, turns: &[Turn], now: Millis) -> Taken {
+        let mut windows = Vec::new();
+        for turn in turns {
+            let counter = self.tables.counters.get(&turn.name).filter(|counter| alive(counter.expires, now));
+            let left =
+                counter.and_then(|counter| counter.expires).map_or(turn.window, |at| Duration::from_millis(at - now));
+            windows.push(Window { used: counter.map_or(0, |counter| counter.value), left });
+        }
+        let granted = turns.iter().zip(&windows).all(|(turn, window)| window.used < turn.max);
+        for (turn, window) in turns.iter().zip(&mut windows).filter(|_| granted) {
+            window.used = self.count(&turn.name, turn.window, now);
+        }
+        Taken { now, granted, windows }
     }
 
     /// A failover to an empty one.
