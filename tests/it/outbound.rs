@@ -1,7 +1,7 @@
 //! Which addresses are fetched, as written and as resolved.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
-use cliprelay::services::outbound::{AllowList, Blocked, Guard, Options, client, retry_after};
+use cliprelay::services::outbound::{AllowList, Blocked, Guard, Options, PublicOnly, client, retry_after};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use std::net::SocketAddr;
@@ -189,29 +189,30 @@ async fn whatever_private_address_a_name_leads_to_no_connection_is_made() {
     }
 }
 
+/// What a name's addresses are for the connector, which looks at no others.
+async fn connected_to(resolver: &PublicOnly) -> Result<Vec<SocketAddr>, String> {
+    let name = "clips.example.com".parse().unwrap();
+    resolver.resolve(name).await.map(Iterator::collect).map_err(|error| error.to_string())
+}
+
+fn addresses(list: &[&str]) -> Vec<SocketAddr> {
+    list.iter().map(|address| SocketAddr::new(address.parse().unwrap(), 0)).collect()
+}
+
 #[tokio::test]
 async fn a_name_that_changes_its_mind_gains_nothing() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let private = listener.local_addr().unwrap();
-    let url = format!("http://clips.example.com:{}/", private.port());
-    // Public at the first look, private when it is connected to, and the other way round.
-    let public: SocketAddr = "198.51.99.1:0".parse().unwrap();
-    let resolver = Arc::new(Lists(vec![vec![public], vec![private]].into()));
-    assert_eq!(fetched_by(resolver.clone(), &url).await, None, "the public one does not answer");
-    assert_eq!(fetched_by(resolver, &url).await, Some(Blocked::Resolves("clips.example.com".to_owned())));
-    let untouched = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
-    assert!(untouched.is_err(), "a connection was made");
+    // Each connection asks anew, and is judged by the very answer that it connects to.
+    let (public, private) = (addresses(&["93.184.216.34"]), addresses(&["127.0.0.1"]));
+    let resolver = PublicOnly(Arc::new(Lists(vec![public.clone(), private].into())));
+    assert_eq!(connected_to(&resolver).await, Ok(public));
+    assert_eq!(connected_to(&resolver).await, Err(Blocked::Resolves("clips.example.com".to_owned()).to_string()));
 }
 
 #[tokio::test]
 async fn of_a_names_addresses_only_the_public_ones_are_connected_to() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let private = listener.local_addr().unwrap();
-    let both = vec!["198.51.99.1:0".parse().unwrap(), private];
-    let url = format!("http://clips.example.com:{}/", private.port());
-    assert_eq!(fetched_by(Arc::new(Lists(vec![both].into())), &url).await, None);
-    let untouched = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
-    assert!(untouched.is_err(), "a connection was made");
+    let both = addresses(&["10.0.0.1", "93.184.216.34", "::1", "2606:2800:21f::1"]);
+    let resolver = PublicOnly(Arc::new(Lists(vec![both.clone()].into())));
+    assert_eq!(connected_to(&resolver).await, Ok(vec![both[1], both[3]]));
 }
 
 #[tokio::test]

@@ -144,7 +144,8 @@ impl Resolve for System {
     }
 }
 
-struct PublicOnly(Arc<dyn Resolve>);
+/// Of the addresses that another resolver finds, the public ones; without any the name is [`Blocked`].
+pub struct PublicOnly(pub Arc<dyn Resolve>);
 
 impl Resolve for PublicOnly {
     fn resolve(&self, name: Name) -> Resolving {

@@ -13,7 +13,7 @@ mod transport;
 
 pub use address::is_public;
 pub use allow::{AllowList, BadEntry};
-pub use guard::{Blocked, Guard, System};
+pub use guard::{Blocked, Guard, PublicOnly, System};
 pub use transport::{Http, Transport, Unanswered};
 
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
