@@ -75,13 +75,18 @@ struct User {
 
 /// The users and the keys they sign with now.
 pub struct Users {
-    users: Vec<User>,
+    all: Vec<User>,
+    published: bool,
+    /// Who may be chosen without knowing a token.
+    dev: &'static [DevUser],
     keys: RwLock<HashMap<String, SigningKeys>>,
 }
 
 impl Users {
     /// `rotated` are the keys of earlier rotations; they win over the given ones.
     pub fn new(account: Account, rotated: HashMap<String, SigningKeys>) -> Self {
+        let published = account.is_published();
+        let dev: &[DevUser] = if matches!(account, Account::Dev) { &DEV_USERS } else { &[] };
         let given: Vec<(String, SecretString, SigningKeys)> = match account {
             Account::Own { token, current, next } => vec![("owner".to_owned(), token, SigningKeys { current, next })],
             Account::Dev => DEV_USERS
@@ -94,8 +99,8 @@ impl Users {
         };
         let mut keys: HashMap<_, _> = given.iter().map(|(name, _, keys)| (name.clone(), keys.clone())).collect();
         keys.extend(rotated);
-        let users = given.into_iter().map(|(name, token, _)| User { name, token }).collect();
-        Self { users, keys: RwLock::new(keys) }
+        let all = given.into_iter().map(|(name, token, _)| User { name, token }).collect();
+        Self { all, published, dev, keys: RwLock::new(keys) }
     }
 
     /// The user whose token this is.
@@ -103,7 +108,17 @@ impl Users {
         let same = |user: &&User| {
             !token.is_empty() && bool::from(user.token.expose_secret().as_bytes().ct_eq(token.as_bytes()))
         };
-        self.users.iter().find(same).map(|user| user.name.as_str())
+        self.all.iter().find(same).map(|user| user.name.as_str())
+    }
+
+    /// Whether a token or key here is one that everybody knows, so that it keeps nobody out.
+    pub fn are_published(&self) -> bool {
+        self.published
+    }
+
+    /// The published users; none where the token is somebody's own.
+    pub fn dev(&self) -> &'static [DevUser] {
+        self.dev
     }
 
     pub fn keys(&self, user: &str) -> Option<SigningKeys> {
