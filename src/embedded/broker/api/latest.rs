@@ -7,11 +7,12 @@ use super::super::ledger::latest::{self, Wanted};
 use super::{Call, json, trouble};
 use axum::response::Response;
 
-/// `{now, log}`: the broker's time, and a word that changes with every line of the log.
+/// `{now, word}`: the broker's time, and a word that is another one once anything happened to a message or a dead letter.
 pub async fn pulse(call: Call) -> Result<Response, Refusal> {
-    let log = call.post.disk.read(events::newest_place).await.map_err(|error| trouble(&error))?;
-    let log = format!("{}-{}", log.0, log.1);
-    Ok(json(200, &serde_json::json!({ "now": call.post.clock.now(), "log": log })))
+    let read = call.post.disk.read(|txn| Ok((events::newest_place(txn)?, latest::dead_letters(txn)?)));
+    let ((time, number), dead) = read.await.map_err(|error| trouble(&error))?;
+    let word = format!("{time}-{number}-{dead}");
+    Ok(json(200, &serde_json::json!({ "now": call.post.clock.now(), "word": word })))
 }
 
 /// `{messages, cursor?}`, those first to which something happened last; waiting and retrying ones by their age.

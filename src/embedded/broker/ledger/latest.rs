@@ -6,9 +6,9 @@ use super::super::filter::place;
 use super::super::instructions::Refusal;
 use super::super::message::{Headers, Millis, Record};
 use super::events::{CANCEL_REQUESTED, CANCELED, CREATED, DELIVERED, FAILED, RETRY};
-use super::{EVENTS, MESSAGES, decode};
+use super::{DEAD, EVENTS, MESSAGES, decode};
 use crate::services::qstash::wire::Event;
-use redb::{Error, ReadTransaction, ReadableTable};
+use redb::{Error, ReadTransaction, ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -103,6 +103,11 @@ pub struct Page {
     messages: Vec<Latest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
+}
+
+/// How many there are, of all users: their deletion leaves no line in the log.
+pub fn dead_letters(txn: &ReadTransaction) -> Result<u64, Error> {
+    Ok(txn.open_table(DEAD)?.len()?)
 }
 
 pub fn page(txn: &ReadTransaction, user: &str, wanted: &Wanted) -> Result<Page, Error> {

@@ -81,7 +81,7 @@ function why({ responseStatus, error, queueName, scheduleId, topicName, retried,
   return [
     state !== 'DELIVERED' && responseStatus ? `answered ${responseStatus}` : null,
     error ?? null,
-    retried ? `attempt ${retried + 1} next` : null,
+    retried ? `tried ${retried === 1 ? 'once' : `${retried} times`}` : null,
     queueName && `queue ${queueName}`,
     topicName && `group ${topicName}`,
     scheduleId && `schedule ${scheduleId}`,

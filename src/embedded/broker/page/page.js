@@ -1,5 +1,5 @@
 // Puts the page together: who looks, which part is open, and the heartbeat that keeps it right. Each beat asks the broker
-// for one word that changes whenever its log does, and only then the open part for its news; what takes long is asked less
+// for one word that changes whenever anything happened, and only then the open part for its news; what takes long is asked less
 // often, and nothing is asked while nobody looks.
 
 import { ask, find, forget, token, use } from './ask.js';
@@ -90,11 +90,11 @@ async function beat() {
 async function look(at) {
   if (!token()) return;
   try {
-    const { now, log } = await ask('GET', '/_broker/pulse');
+    const { now, word } = await ask('GET', '/_broker/pulse');
     set(now);
-    if (at === part && (heard !== log || at.always)) {
+    if (at === part && (heard !== word || at.always)) {
       await at.refresh();
-      if (at === part) heard = log;
+      if (at === part) heard = word;
     }
     turn();
     trouble.hidden = true;
