@@ -13,5 +13,5 @@ async fn in_a_browser(file: &str, environment: &[(&str, &str)]) {
     command.args(["--test", "--test-reporter", "spec"]).arg(format!("pages/{file}")).current_dir(folder);
     let ended = run(command.envs(environment.iter().copied())).await;
     assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
-    assert!(ended.stdout.contains("fail 0"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("fail 0") && !ended.stdout.contains("pass 0"), "{}", ended.stdout);
 }

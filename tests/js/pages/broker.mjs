@@ -1,74 +1,11 @@
-// The broker's page in a real browser, against the real broker at BROKER and a destination of our own. BROKER_OWN is another
-// broker, with a token that is not published: BROKER_TOKEN.
+// What the broker's page shows and does. BROKER_OWN is another broker, with a token that is not published: BROKER_TOKEN.
 
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import http from 'node:http';
-import { after, before, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
-import { accessible, DESK, fits, launch, PHONE, THEMES, visit } from '../browser.mjs';
+import { test } from 'node:test';
+import { accessible, visit } from '../browser.mjs';
+import { at, BROKER, browser, call, dead, DEV_TOKEN, failing, goto, HOSTILE, look, publish, row, shows } from './stage.mjs';
 
-const { BROKER, BROKER_OWN, BROKER_TOKEN } = process.env;
-const DEV_TOKEN = 'eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=';
-// Each would say so, were it ever run.
-const HOSTILE = [
-  '<img src=x onerror="document.title=`owned`;globalThis.owned=1">', '"><script>globalThis.owned=1</script>',
-  '<svg/onload=globalThis.owned=1>', 'javascript:globalThis.owned=1', '{{globalThis.owned=1}}${globalThis.owned=1}',
-];
-
-let browser, destination, at;
-/** Paths that begin so are answered 500, with a stranger's words. */
-const failing = new Set();
-
-before(async () => {
-  browser = await launch();
-  destination = http.createServer((request, response) => {
-    request.resume();
-    const bad = [...failing].some((start) => request.url.startsWith(start));
-    response.writeHead(bad ? 500 : 200, { 'content-type': 'text/html', 'x-hostile': HOSTILE[0] });
-    response.end(bad ? `nothing here ${HOSTILE.join(' ')}` : 'taken');
-  });
-  destination.listen(0, '127.0.0.1');
-  await once(destination, 'listening');
-  at = `http://127.0.0.1:${destination.address().port}`;
-});
-
-after(async () => {
-  await browser?.close();
-  destination?.closeAllConnections();
-  destination?.close();
-});
-
-async function call(method, path, headers = {}, body = undefined) {
-  const answer = await fetch(`${BROKER}${path}`, { method, headers: { authorization: `Bearer ${DEV_TOKEN}`, ...headers }, body });
-  assert.ok(answer.ok, `${method} ${path}: ${answer.status}`);
-  const text = await answer.text();
-  return text ? JSON.parse(text) : null;
-}
-
-const publish = async (url, headers = {}, body = 'a body') => (await call('POST', `/v2/publish/${url}`, headers, body)).messageId;
-const row = (page, id) => page.locator(`li[data-key="${id}"]`);
-const look = (hash = '', more = {}) => visit(browser, BROKER, { path: `/_broker/${hash}`, ...more });
-
-/** Waits until the page shows this. */
-const shows = (page, text) => page.getByText(text).first().waitFor();
-
-/** Opens another part and waits until it has its news. */
-async function goto(page, hash) {
-  await page.evaluate((hash) => { location.hash = hash; }, hash);
-  await page.waitForFunction(() => document.querySelector('main section') && !document.querySelector('.loading'));
-}
-
-/** Dead at once, and known as that. */
-async function dead(path, headers = {}, body = 'a body') {
-  failing.add(path);
-  const id = await publish(`${at}${path}`, { 'upstash-retries': '0', ...headers }, body);
-  for (;;) {
-    const { messages } = await call('GET', `/v2/dlq?messageId=${id}`);
-    if (messages.length) return { id, dlqId: messages[0].dlqId };
-    await pause(50);
-  }
-}
+const { BROKER_OWN, BROKER_TOKEN } = process.env;
 
 test('what is published shows up by itself, and is found again', async () => {
   const { page, context, sound } = await look();
@@ -268,40 +205,3 @@ test('a broker that is away is said to be, and what was shown stays', async () =
   await page.getByText(/cannot be reached/).waitFor({ state: 'hidden' });
   await context.close();
 });
-
-test('ten thousand messages are pages', async () => {
-  const item = { destination: `${at}/many`, headers: { 'upstash-delay': '1d', 'upstash-label': 'many' } };
-  const items = JSON.stringify(Array.from({ length: 500 }, () => ({ destination: item.destination, headers: item.headers })));
-  for (let batch = 0; batch < 20; batch += 1) await call('POST', '/v2/batch', {}, items);
-  const { page, context, sound } = await look('#/messages?label=many');
-  const seen = new Set();
-  for (let pages = 0; pages < 3; pages += 1) {
-    await page.locator('a.row').nth(49).waitFor();
-    assert.equal(await page.locator('a.row').count(), 50);
-    const ids = await page.locator('main li').evaluateAll((rows) => rows.map((row) => row.dataset.key));
-    ids.forEach((id) => seen.add(id));
-    await page.getByRole('link', { name: 'Older' }).click();
-    await page.waitForFunction((id) => !document.querySelector(`[data-key="${id}"]`), ids[0]);
-  }
-  assert.equal(seen.size, 150);
-  await page.getByRole('link', { name: 'Newest' }).click();
-  sound();
-  await context.close();
-});
-
-for (const theme of THEMES) {
-  test(`nobody is kept out, and nothing is cut off: ${theme}`, async () => {
-    const { id } = await dead('/shown', { 'upstash-label': 'shown' }, `long${'-'.repeat(3_000)}`);
-    const { page, context, sound } = await look('', { theme });
-    for (const hash of ['#/messages', `#/message/${id}`, '#/message/none', '#/messages?search=none', '#/dead', '#/schedules', '#/settings']) {
-      for (const viewport of [DESK, PHONE]) {
-        await page.setViewportSize(viewport);
-        await goto(page, hash);
-        await fits(page);
-        await accessible(page);
-      }
-    }
-    sound();
-    await context.close();
-  });
-}
