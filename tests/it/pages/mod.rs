@@ -1,5 +1,4 @@
 //! Our pages in a real browser. What is looked at and pressed there is written in `tests/js/pages`.
-#![expect(clippy::expect_used, reason = "a helper that cannot go on must fail its test")]
 
 mod broker;
 
