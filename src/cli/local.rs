@@ -22,6 +22,7 @@ pub(super) async fn dev(dev: Dev) -> Result<(), End> {
     let (address, broker, sandbox) = (local.service.address, local.broker.address, &local.sandbox);
     out!("dashboard  http://{address}/");
     out!("broker     http://{broker}  (QSTASH_DEV=true clients find it on port 8080)");
+    out!("           http://{broker}/_broker/  (its messages, to look at)");
     out!("stand-ins  http://{}  (Klap and Supabase)", sandbox.address);
     out!("data       {}", options.data.display());
     out!("\nTry it:\n");
@@ -83,6 +84,7 @@ pub(super) async fn broker(broker: Broker) -> Result<(), End> {
     let options = broker::Options { host: broker.host, port: broker.port, data, tuning };
     let running = broker::start(options, &environment).await?;
     out!("# a QStash-compatible broker on http://{}; point a client at it:", running.address);
+    out!("# its messages, to look at: http://{}/_broker/", running.address);
     for (name, value) in broker::environment(&running) {
         out!("export {name}={value}");
     }

@@ -9,6 +9,7 @@ mod flow;
 mod http;
 mod klap;
 mod outbound;
+mod pages;
 mod program;
 mod properties;
 mod signature;

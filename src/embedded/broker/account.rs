@@ -83,13 +83,18 @@ struct User {
 
 /// The users and the keys they sign with now.
 pub struct Users {
-    users: Vec<User>,
+    all: Vec<User>,
+    published: bool,
+    /// Who may be chosen without knowing a token.
+    dev: &'static [DevUser],
     keys: RwLock<HashMap<String, SigningKeys>>,
 }
 
 impl Users {
     /// `rotated` are the keys of earlier rotations; they win over the given ones.
     pub fn new(account: Account, rotated: HashMap<String, SigningKeys>) -> Self {
+        let published = account.is_published();
+        let dev: &[DevUser] = if matches!(account, Account::Dev) { &DEV_USERS } else { &[] };
         let given: Vec<(User, SigningKeys)> = match account {
             Account::Own { token, read_only, current, next } => {
                 vec![(User { name: "owner".to_owned(), token, read_only }, SigningKeys { current, next })]
@@ -105,7 +110,8 @@ impl Users {
         };
         let mut keys: HashMap<_, _> = given.iter().map(|(user, keys)| (user.name.clone(), keys.clone())).collect();
         keys.extend(rotated);
-        Self { users: given.into_iter().map(|(user, _)| user).collect(), keys: RwLock::new(keys) }
+        let all = given.into_iter().map(|(user, _)| user).collect();
+        Self { all, published, dev, keys: RwLock::new(keys) }
     }
 
     /// The user whose token this is.
@@ -119,7 +125,17 @@ impl Users {
     }
 
     fn find(&self, wanted: impl Fn(&User) -> bool) -> Option<&str> {
-        self.users.iter().find(|user| wanted(user)).map(|user| user.name.as_str())
+        self.all.iter().find(|user| wanted(user)).map(|user| user.name.as_str())
+    }
+
+    /// Whether a token or key here is one that everybody knows, so that it keeps nobody out.
+    pub fn are_published(&self) -> bool {
+        self.published
+    }
+
+    /// The published users; none where the token is somebody's own.
+    pub fn dev(&self) -> &'static [DevUser] {
+        self.dev
     }
 
     pub fn keys(&self, user: &str) -> Option<SigningKeys> {

@@ -2,7 +2,7 @@
 //! same verifier work against it unchanged. It knows nothing of jobs. Read in this order: `target` and `instructions` (what
 //! is asked), `message`, `schedules` and `groups` (what is kept), `board`, `lanes`, `queue` and `gates` (pure: what leaves
 //! when), `attempt` (pure: what an attempt's end means), `ledger` and `disk` (how it is kept), `deliver` and `post` (how it
-//! is carried), `api` (how it is spoken to). `clock`, `faults`, `resolve` and `limits` are for tests.
+//! is carried), `api` (how it is spoken to), `page` (how it is looked at). `clock`, `faults`, `resolve` and `limits` are for tests.
 
 pub mod account;
 mod api;
@@ -23,6 +23,7 @@ pub mod lanes;
 mod ledger;
 pub mod limits;
 pub mod message;
+mod page;
 mod post;
 pub mod queue;
 pub mod quota;

@@ -67,6 +67,9 @@ pub enum Steer {
 pub enum Own {
     Idle,
     Advance,
+    /// What the page asks that the service has no call for.
+    Pulse,
+    Latest,
 }
 
 /// A request target, read.
@@ -138,6 +141,8 @@ fn route(path: &str) -> Route {
     match path.strip_prefix("/_broker/") {
         Some("idle") => return Route::Own(Own::Idle),
         Some("advance") => return Route::Own(Own::Advance),
+        Some("pulse") => return Route::Own(Own::Pulse),
+        Some("messages") => return Route::Own(Own::Latest),
         _ => {}
     }
     let Some(rest) = path.strip_prefix("/v2/") else { return Route::Unknown };

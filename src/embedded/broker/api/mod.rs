@@ -2,8 +2,10 @@
 //! Authenticates, reads a bounded body, hands on to one function per route, and turns its answer into JSON.
 
 mod dead;
+mod door;
 mod flow;
 mod groups;
+mod latest;
 mod listing;
 mod own;
 mod publish;
@@ -14,6 +16,7 @@ mod schedules;
 use super::disk;
 use super::instructions::Refusal;
 use super::message::Headers;
+use super::page;
 use super::post::Post;
 use super::target::{self, Own, Route, Target};
 use crate::services::qstash::wire::{Failure, Keys};
@@ -73,6 +76,12 @@ async fn answer(
     told: &mut HeaderMap,
 ) -> Result<Response, Refusal> {
     let (head, body) = request.into_parts();
+    if post.users.are_published() {
+        door::check(&head.headers)?;
+    }
+    if let Some(response) = page::answer(&head, &post.users) {
+        return Ok(response);
+    }
     let mut target = target::read(head.uri.path(), head.uri.query());
     let token = bearer(&head.headers).or(target.token.as_deref()).unwrap_or_default();
     let user = authenticate(&post, token, &head.method, &target.route)?;
@@ -143,6 +152,8 @@ async fn dispatch_settings(call: Call) -> Result<Response, Refusal> {
         (Route::Rotate, "POST") => rotate(call).await,
         (Route::Own(Own::Idle), "GET") => own::idle(call).await,
         (Route::Own(Own::Advance), "POST") => own::advance(call).await,
+        (Route::Own(Own::Pulse), "GET") => latest::pulse(call).await,
+        (Route::Own(Own::Latest), "GET") => latest::list(call).await,
         (Route::Unknown, _) => Err(Refusal::new(404, "no such endpoint")),
         _ => Err(Refusal::new(405, "method not allowed")),
     }

@@ -4,7 +4,7 @@ use super::super::clock::wall;
 use super::super::instructions::Refusal;
 use super::super::limits::Reading;
 use super::super::post::Post;
-use super::super::target::{Own, Route};
+use super::super::target::Route;
 use super::Call;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -18,7 +18,7 @@ pub fn check(post: &Post, user: &str, route: &Route, told: &mut HeaderMap) -> Re
                 return Err(Refusal::new(429, "Exceeded daily rate limit"));
             }
         }
-    } else if !matches!(route, Route::Own(Own::Idle | Own::Advance))
+    } else if !matches!(route, Route::Own(_))
         && let Some(reading) = post.meters.call(user, wall())
     {
         let names = ["burst-ratelimit-limit", "burst-ratelimit-remaining", "burst-ratelimit-reset"];

@@ -98,5 +98,10 @@ pub fn free_number<V: redb::Value + 'static>(
 
 /// The time of the newest line; 0 for an empty log.
 pub fn newest(txn: &redb::ReadTransaction) -> Result<Millis, Error> {
-    Ok(txn.open_table(EVENTS)?.last()?.map_or(0, |(place, _)| place.value().0))
+    Ok(newest_place(txn)?.0)
+}
+
+/// Its time and its number; zeros for an empty log.
+pub fn newest_place(txn: &redb::ReadTransaction) -> Result<(Millis, u64), Error> {
+    Ok(txn.open_table(EVENTS)?.last()?.map_or((0, 0), |(place, _)| place.value()))
 }

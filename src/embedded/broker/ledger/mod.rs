@@ -6,6 +6,7 @@ pub mod dead;
 pub mod events;
 pub mod flow;
 pub mod groups;
+pub mod latest;
 pub mod left;
 pub mod pages;
 pub mod queues;
