@@ -11,6 +11,7 @@ mod klap;
 mod outbound;
 mod program;
 mod properties;
+mod sdk;
 mod signature;
 mod source;
 mod store;

@@ -6,7 +6,7 @@ use super::super::instructions::Refusal;
 use super::super::ledger::{self, pages};
 use super::super::message::{CallbackSpec, Record, Spec};
 use super::{Call, json, read_json, trouble};
-use crate::services::qstash::wire::{Cancelled, Headers, Message};
+use crate::services::qstash::wire::{Cancelled, Event, Headers, Message};
 use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -66,12 +66,28 @@ pub async fn log(call: Call, name: &str) -> Result<Response, Refusal> {
         Ok(page)
     });
     let page = read.await.map_err(|error| trouble(&error))?;
-    let events: Vec<_> = page.entries.into_iter().map(|(_, event)| event).collect();
+    let events: Vec<_> = page.entries.into_iter().map(|(_, event)| Logged::from(event)).collect();
     let mut answer = serde_json::json!({ name: events });
     if let (Some(cursor), Some(object)) = (page.cursor, answer.as_object_mut()) {
         object.insert("cursor".to_owned(), cursor.into());
     }
     Ok(json(200, &answer))
+}
+
+/// Official clients disagree on a name: both are there.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Logged {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_delay_expr: Option<String>,
+    #[serde(flatten)]
+    event: Event,
+}
+
+impl From<Event> for Logged {
+    fn from(event: Event) -> Self {
+        Self { retry_delay_expr: event.retry_delay_expression.clone(), event }
+    }
 }
 
 #[derive(Serialize)]
@@ -112,12 +128,11 @@ pub struct More {
 impl More {
     pub fn of(spec: &Spec) -> Self {
         let limits = spec.flow.as_ref().map(|flow| flow.limits).unwrap_or_default();
-        let told = |to: &Option<CallbackSpec>| to.as_ref().map(|to| grouped(&to.headers)).unwrap_or_default();
         Self {
             topic_name: spec.topic.clone(),
             endpoint_name: spec.endpoint.clone(),
-            callback_header: told(&spec.callback),
-            failure_callback_header: told(&spec.failure_callback),
+            callback_header: told(spec.callback.as_ref()),
+            failure_callback_header: told(spec.failure_callback.as_ref()),
             queue_name: spec.queue.clone(),
             schedule_id: spec.schedule_id.clone(),
             flow_control_key: spec.flow.as_ref().map(|flow| flow.key.clone()),
@@ -126,6 +141,11 @@ impl More {
             period: limits.period,
         }
     }
+}
+
+/// The headers a callback is to bring.
+pub fn told(to: Option<&CallbackSpec>) -> Headers {
+    to.map(|to| grouped(&to.headers)).unwrap_or_default()
 }
 
 /// A message as the API shows it: text where the body is text.
