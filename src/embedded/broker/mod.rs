@@ -27,6 +27,7 @@ mod post;
 pub mod queue;
 mod redact;
 pub mod resolve;
+pub mod runs;
 pub mod schedules;
 pub mod target;
 pub mod ticket;

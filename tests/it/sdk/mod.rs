@@ -5,6 +5,7 @@
 mod dev_mode;
 mod javascript;
 mod python;
+mod workflow;
 
 use crate::support::processes::{Ended, Process, port, run};
 use std::path::{Path, PathBuf};

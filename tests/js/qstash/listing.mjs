@@ -34,4 +34,13 @@ describe('messages and the log', () => {
     const rest = await client.logs({ count: 2, cursor: first.cursor, filter: { messageId } })
     assert.deepEqual([...first.logs, ...rest.logs].map((log) => log.state), ['DELIVERED', 'ACTIVE', 'CREATED'])
   })
+
+  test('a workflow run is given up', async () => {
+    const headers = { 'upstash-workflow-runid': 'wfr_js', 'upstash-workflow-init': 'true', 'upstash-workflow-url': to.base }
+    await client.publish({ url: `${to.base}/run`, delay: '1d', headers })
+    assert.equal(await client.workflow.cancel('wfr_js'), true)
+    await assert.rejects(client.workflow.cancel('wfr_js'), { status: 404 })
+    await idle()
+    assert.equal(to.requests.length, 0)
+  })
 })
