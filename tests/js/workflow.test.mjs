@@ -179,6 +179,21 @@ describe('a workflow', () => {
     await assert.rejects(client.logs(), missing)
     await assert.rejects(client.dlq.resume('1-1'), missing)
     await assert.rejects(client.dlq.restart('1-1'), missing)
+    await assert.rejects(client.dlq.delete('1-1'), missing)
     await assert.rejects(client.dlq.retryFailureFunction({ dlqId: '1-1' }), missing)
+  })
+  test('a run that needs what is missing fails, and tells so', async () => {
+    const failed = []
+    const failureFunction = async ({ failStatus, failResponse }) => failed.push([failStatus, failResponse])
+    const waits = application.add('/waits', async (context) => void (await context.waitForEvent('wait', 'event', { timeout: '1h' })), { failureFunction })
+    const invokes = application.add('/invokes', async (context) => {
+      await context.invoke('invoke', { workflow: { workflowId: 'steps', routeFunction: async () => {}, options: {} }, body: {} })
+    }, { failureFunction })
+    await client.trigger({ url: waits.url, retries: 0 })
+    await idle()
+    await client.trigger({ url: invokes.url })
+    await idle()
+    assert.deepEqual(failed.map(([status]) => status), [500, 489])
+    assert.match(failed[1][1], /cannot invoke/)
   })
 })

@@ -98,7 +98,7 @@ impl Publishing<'_> {
             return Err(Refusal::quota("maxMessageSize"));
         }
         let not_before = self.not_before(quota, now)?;
-        let part = self.part("upstash-workflow-");
+        let part = self.part("upstash-workflow-")?;
         let mut headers = self.delivered();
         headers.extend(self.run_headers("upstash-workflow-", part.as_ref()));
         let deduplication = self.deduplication(&headers)?;
@@ -243,7 +243,7 @@ impl Publishing<'_> {
             return Err(Refusal::bad("delayed callbacks are not supported"));
         }
         let run = format!("{name}-workflow-");
-        let part = self.part(&run);
+        let part = self.part(&run)?;
         let mut headers = self.forwarded(&format!("{name}-forward-"));
         headers.extend(self.run_headers(&run, part.as_ref()));
         Ok(Some(CallbackSpec {

@@ -1,6 +1,6 @@
 //! What a publish says of the workflow run it belongs to.
 
-use super::Publishing;
+use super::{Publishing, Refusal};
 use crate::embedded::broker::message::Headers;
 use crate::embedded::broker::runs::{Part, Role};
 
@@ -9,9 +9,13 @@ const TOLD: [&str; 3] = ["runid", "init", "url"];
 
 impl Publishing<'_> {
     /// `prefix` is `upstash-workflow-`, or a callback's.
-    pub(super) fn part(&self, prefix: &str) -> Option<Part> {
+    pub(super) fn part(&self, prefix: &str) -> Result<Option<Part>, Refusal> {
         let get = |name: &str| self.get(&format!("{prefix}{name}"));
-        let run = get("runid")?.to_owned();
+        let Some(run) = get("runid").map(str::to_owned) else { return Ok(None) };
+        // The library takes this status for a failure that no retry mends, and others for an end.
+        if get("invoke") == Some("true") {
+            return Err(Refusal::new(412, "a workflow run cannot invoke another here"));
+        }
         let role = match get("calltype").map(str::to_ascii_lowercase).as_deref() {
             Some("tocallback") => Role::Call,
             Some("fromcallback") => Role::CallResult,
@@ -19,7 +23,7 @@ impl Publishing<'_> {
             _ if get("init") == Some("true") => Role::Trigger,
             _ => Role::Step,
         };
-        Some(Part { run, role, began: 0 })
+        Ok(Some(Part { run, role, began: 0 }))
     }
 
     /// The headers that tell the endpoint of its run. A stranger that a run calls hears nothing.
