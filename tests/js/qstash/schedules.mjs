@@ -42,11 +42,11 @@ describe('schedules', () => {
   })
 
   test('into a queue, late', async () => {
-    const { scheduleId } = await client.schedules.create({ destination: `${to.base}/queued`, cron: '* * * * *', queueName: 'js-scheduled', delay: '30s' })
+    const { scheduleId } = await client.schedules.create({ destination: `${to.base}/queued`, cron: '* * * * *', queueName: 'js-scheduled', delay: '2m' })
     await advance('1m')
     await client.schedules.delete(scheduleId)
     assert.equal(to.requests.length, 0)
-    await advance('30s')
+    await advance('2m')
     await idle()
     assert.equal(to.to('/queued').length, 1)
     await client.queue({ queueName: 'js-scheduled' }).delete()
