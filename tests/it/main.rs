@@ -12,6 +12,7 @@ mod outbound;
 mod pages;
 mod program;
 mod properties;
+mod sdk;
 mod signature;
 mod source;
 mod store;

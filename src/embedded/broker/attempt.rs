@@ -61,6 +61,7 @@ fn telling(of: &Record, to: &CallbackSpec, payload: &wire::Callback, now: Millis
             retries: to.retries.unwrap_or(of.spec.retries),
             retry_delay: to.retry_delay.clone(),
             caller_ip: of.spec.caller_ip.clone(),
+            part: to.part.clone(),
             queue: of.spec.queue.clone(),
             redaction: of.spec.redaction.of_tidings(),
             tells_of: of.spec.queue.is_some().then(|| of.id.clone()),
@@ -98,6 +99,8 @@ fn payload(record: &Record, body: &Bytes, outcome: &Outcome, dlq_id: Option<&str
         schedule_id: record.spec.schedule_id.clone(),
         caller_ip: record.spec.caller_ip.clone(),
         dlq_id: dlq_id.map(str::to_owned),
+        workflow_run_id: record.spec.part.as_ref().map(|part| part.run.clone()),
+        workflow_created_at: record.spec.part.as_ref().map(|part| part.began),
     }
 }
 

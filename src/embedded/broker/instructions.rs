@@ -2,6 +2,7 @@
 //! own words. Pure: the time is given.
 
 mod amend;
+mod run;
 
 pub use super::quota::Quota;
 pub use amend::Amendment;
@@ -70,7 +71,9 @@ impl Publishing<'_> {
             return Err(Refusal::quota("maxMessageSize"));
         }
         let not_before = self.not_before(quota, now)?;
-        let headers = self.delivered();
+        let part = self.part("upstash-workflow-")?;
+        let mut headers = self.delivered();
+        headers.extend(self.run_headers("upstash-workflow-", part.as_ref()));
         let deduplication = self.deduplication(&headers)?;
         let callback = self.callback("upstash-callback", quota)?;
         let failure_callback = self.callback("upstash-failure-callback", quota)?;
@@ -89,6 +92,7 @@ impl Publishing<'_> {
             topic,
             flow: self.flow()?,
             redaction: self.redaction()?,
+            part,
             ..Spec::default()
         };
         Ok(New { id: new_id("msg_"), spec, body: self.body, created_at: now, not_before, deduplication })
@@ -211,13 +215,18 @@ impl Publishing<'_> {
         if self.get(&format!("{name}-delay")).is_some() {
             return Err(Refusal::bad("delayed callbacks are not supported"));
         }
+        let run = format!("{name}-workflow-");
+        let part = self.part(&run)?;
+        let mut headers = self.forwarded(&format!("{name}-forward-"));
+        headers.extend(self.run_headers(&run, part.as_ref()));
         Ok(Some(CallbackSpec {
             url: url.to_owned(),
             method: self.method(&format!("{name}-method"))?,
-            headers: self.forwarded(&format!("{name}-forward-")),
+            headers,
             timeout_s: self.timeout(&format!("{name}-timeout"), quota)?,
             retries: self.retries(&format!("{name}-retries"), quota)?,
             retry_delay: self.retry_delay(&format!("{name}-retry-delay"))?,
+            part,
         }))
     }
 

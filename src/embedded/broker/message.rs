@@ -1,6 +1,7 @@
 //! What a message is, at rest and after an attempt. The stored shapes carry a version; a body rests apart from its
 //! record, so that a change of state never rewrites it and a start never loads it.
 
+use super::runs::Part;
 use serde::{Deserialize, Serialize};
 
 /// Unix milliseconds.
@@ -43,6 +44,9 @@ pub struct Spec {
     pub flow: Option<Flow>,
     #[serde(default, skip_serializing_if = "Redaction::is_none")]
     pub redaction: Redaction,
+    /// What it is to a workflow run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// A key shared by messages that are held to limits together, and the limits this message brings.
@@ -93,6 +97,8 @@ pub struct CallbackSpec {
     /// None: as the message it tells of.
     pub retries: Option<u32>,
     pub retry_delay: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// A live message: waiting, or on its way. That it is on its way is not stored, since a restart begins every delivery anew.

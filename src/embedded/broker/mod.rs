@@ -30,6 +30,7 @@ pub mod quota;
 mod redact;
 pub mod region;
 pub mod resolve;
+pub mod runs;
 pub mod schedules;
 pub mod target;
 pub mod ticket;

@@ -45,6 +45,9 @@ pub enum Route {
         how: Steer,
     },
     GlobalParallelism,
+    /// Workflow runs, and one of them.
+    Runs,
+    Run(String),
     Keys,
     Rotate,
     /// The log; the name of its list in the answer.
@@ -177,6 +180,8 @@ fn route(path: &str) -> Route {
         ("flowControl", "") => Route::FlowControls,
         ("flowControl", tail) => flow_control(tail),
         ("globalParallelism", "") => Route::GlobalParallelism,
+        ("workflows", "runs") => Route::Runs,
+        ("workflows", tail) => tail.strip_prefix("runs/").map_or(Route::Unknown, |id| Route::Run(decoded(id))),
         ("keys", "") => Route::Keys,
         ("keys", "rotate") => Route::Rotate,
         ("logs", "") => Route::Log("logs"),

@@ -132,14 +132,11 @@ pub struct More {
 impl More {
     pub fn of(spec: &Spec) -> Self {
         let limits = spec.flow.as_ref().map(|flow| flow.limits).unwrap_or_default();
-        let told = |to: &Option<CallbackSpec>| {
-            to.as_ref().map(|to| spec.redaction.show_headers(grouped(&to.headers))).unwrap_or_default()
-        };
         Self {
             topic_name: spec.topic.clone(),
             endpoint_name: spec.endpoint.clone(),
-            callback_header: told(&spec.callback),
-            failure_callback_header: told(&spec.failure_callback),
+            callback_header: told(spec, spec.callback.as_ref()),
+            failure_callback_header: told(spec, spec.failure_callback.as_ref()),
             queue_name: spec.queue.clone(),
             schedule_id: spec.schedule_id.clone(),
             flow_control_key: spec.flow.as_ref().map(|flow| flow.key.clone()),
@@ -148,6 +145,11 @@ impl More {
             period: limits.period,
         }
     }
+}
+
+/// The headers that a callback of this message is to bring, as far as they may be shown.
+pub fn told(spec: &Spec, to: Option<&CallbackSpec>) -> Headers {
+    to.map(|to| spec.redaction.show_headers(grouped(&to.headers))).unwrap_or_default()
 }
 
 /// A message as the API shows it: text where the body is text.

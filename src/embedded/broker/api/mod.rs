@@ -11,6 +11,7 @@ mod own;
 mod publish;
 mod queues;
 mod rates;
+mod runs;
 mod schedules;
 
 use super::disk;
@@ -121,6 +122,8 @@ async fn dispatch(call: Call) -> Result<Response, Refusal> {
         (Route::DeadLetter(id), "DELETE") => dead::delete(call, &id).await,
         (Route::Revive(id), "POST") => dead::revive(call, &id).await,
         (Route::ReviveMany, "POST") => dead::revive_many(call).await,
+        (Route::Runs, "DELETE") => runs::cancel_many(call).await,
+        (Route::Run(id), "DELETE") => runs::end(call, &id).await,
         (Route::Log(name), "GET") => listing::log(call, name).await,
         _ => dispatch_settings(call).await,
     }

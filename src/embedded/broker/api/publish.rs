@@ -10,6 +10,7 @@ use crate::services::qstash::wire::{Failure, Published};
 use axum::response::Response;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The answer for one destination: one message, or one for each endpoint of a group.
@@ -44,7 +45,7 @@ pub async fn one(call: Call, destination: &str, queue: Option<&str>) -> Result<R
 struct Item {
     destination: String,
     headers: Option<BTreeMap<String, String>>,
-    body: Option<String>,
+    body: Option<Value>,
     queue: Option<String>,
 }
 
@@ -80,7 +81,12 @@ pub async fn batch(call: Call) -> Result<Response, Refusal> {
 async fn read_item(call: &Call, item: Item) -> Result<New, Refusal> {
     let headers: Headers =
         item.headers.unwrap_or_default().into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-    let body = item.body.unwrap_or_default().into();
+    // The workflow library leaves what it is given to call with as it is.
+    let body = match item.body {
+        None | Some(Value::Null) => Bytes::new(),
+        Some(Value::String(text)) => text.into(),
+        Some(other) => other.to_string().into(),
+    };
     read(call, &item.destination, &headers, body, item.queue.as_deref()).await
 }
 

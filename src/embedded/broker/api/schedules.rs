@@ -5,7 +5,7 @@ use super::super::instructions::Refusal;
 use super::super::ledger::schedules;
 use super::super::message::Millis;
 use super::super::schedules::{Schedule, State};
-use super::listing::text_or_base64;
+use super::listing::{text_or_base64, told};
 use super::publish::completed;
 use super::{Call, json, trouble};
 use crate::services::qstash::wire::Headers;
@@ -38,6 +38,13 @@ struct View {
     callback: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     failure_callback: Option<String>,
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    callback_header: Headers,
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    failure_callback_header: Headers,
+    /// In seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<u64>,
     #[serde(rename = "callerIP", skip_serializing_if = "Option::is_none")]
     caller_ip: Option<String>,
     is_paused: bool,
@@ -128,6 +135,8 @@ fn view(schedule: Schedule, body: &Bytes) -> View {
     let limits = spec.flow.as_ref().map(|flow| flow.limits).unwrap_or_default();
     View {
         schedule_id: id,
+        callback_header: told(&spec, spec.callback.as_ref()),
+        failure_callback_header: told(&spec, spec.failure_callback.as_ref()),
         cron,
         destination: spec.destination,
         created_at,
@@ -138,6 +147,7 @@ fn view(schedule: Schedule, body: &Bytes) -> View {
         retries: spec.retries,
         retry_delay_expression: spec.retry_delay,
         delay: (delay > 0).then_some(delay / 1_000),
+        timeout: spec.timeout_s,
         callback: spec.callback.map(|to| to.url),
         failure_callback: spec.failure_callback.map(|to| to.url),
         caller_ip: spec.caller_ip,

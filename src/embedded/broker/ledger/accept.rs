@@ -3,6 +3,7 @@
 use super::super::instructions::{Quota, Refusal};
 use super::super::message::{Millis, New, Record, VERSION};
 use super::events::{CREATED, note};
+use super::runs::{self, Joined};
 use super::{BODIES, MESSAGES, TAKEN, encode, flow, groups, queues};
 use redb::{Error, ReadableTable, WriteTransaction};
 
@@ -37,7 +38,12 @@ pub fn accept(txn: &WriteTransaction, offered: Vec<New>, quota: Quota, now: Mill
 }
 
 /// One message, or one for each endpoint of its group.
-pub fn accept_all(txn: &WriteTransaction, new: New, quota: Quota, now: Millis) -> Result<Offered, Error> {
+pub fn accept_all(txn: &WriteTransaction, mut new: New, quota: Quota, now: Millis) -> Result<Offered, Error> {
+    match runs::join(txn, &mut new, quota.body_bytes, now)? {
+        Joined::In => {}
+        Joined::Known(first) => return Ok(Ok(vec![Accepted::Duplicate { first, url: new.spec.destination }])),
+        Joined::Refused(refusal) => return Ok(Err(refusal)),
+    }
     let spec = &new.spec;
     let group = match &spec.topic {
         None => None,

@@ -11,6 +11,7 @@ pub mod left;
 pub mod pages;
 pub mod queues;
 pub mod retention;
+pub mod runs;
 pub mod schedules;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use accept::insert;
 use bytes::Bytes;
 use events::{ACTIVE, CANCEL_REQUESTED, CANCELED, DELIVERED, ERROR, FAILED, RETRY, note, note_end};
 use redb::{Error, ReadableTable, TableDefinition, WriteTransaction};
+use runs::Joined;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Live messages by id.
@@ -72,7 +74,7 @@ pub fn prepare(txn: &WriteTransaction) -> Result<(), Error> {
     txn.open_table(FLOWS)?;
     txn.open_table(SCHEDULES)?;
     txn.open_table(SCHEDULE_BODIES)?;
-    Ok(())
+    runs::prepare(txn)
 }
 
 /// An attempt ended. Its message moves on, dies or is done; the messages that tell of it are accepted with it.
@@ -113,8 +115,15 @@ pub fn settle(
             dlq_id = Some(dead::bury(txn, record, outcome, now)?);
         }
     }
-    for telling in tidings(record, body, outcome, dlq_id.as_deref(), now) {
-        follow.push(insert(txn, telling)?);
+    let given = runs::given(txn, record)?;
+    for mut telling in tidings(record, given.as_ref().unwrap_or(body), outcome, dlq_id.as_deref(), now) {
+        // What came of a call is of no use to a run that has ended meanwhile.
+        if matches!(runs::join(txn, &mut telling, usize::MAX, now)?, Joined::In) {
+            follow.push(insert(txn, telling)?);
+        }
+    }
+    if !matches!(verdict, Verdict::Retry { .. }) {
+        runs::leave(txn, record, verdict == Verdict::Dead)?;
     }
     Ok(Settled::Follow(follow))
 }
@@ -152,6 +161,7 @@ fn withdraw(txn: &WriteTransaction, record: &Record, now: Millis) -> Result<(), 
     remove_live(txn, &record.id)?;
     txn.open_table(BODIES)?.remove(record.id.as_str())?;
     schedules::tell(txn, record, State::Fail)?;
+    runs::leave(txn, record, false)?;
     note(txn, record, now, CANCEL_REQUESTED, |_| {})?;
     note(txn, record, now, CANCELED, |_| {})
 }

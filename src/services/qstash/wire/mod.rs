@@ -227,6 +227,11 @@ pub struct Callback {
     /// Only a failure callback has one.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::non_empty")]
     pub dlq_id: Option<String>,
+    /// Of a message that belongs to a workflow run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workflow_run_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "lenient::number")]
+    pub workflow_created_at: Option<i64>,
 }
 
 /// A callback that says the message is dead; the same shape.
