@@ -12,6 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// So many parts at most share a commit; it bounds what waits in memory, bodies included.
 const GATHERED_MAX: usize = 64;
+/// A smaller file may well be half empty.
+const WORTH_SHRINKING: u64 = 16 * 1024 * 1024;
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The log cannot be read or written. Nothing that was asked is done.
@@ -42,7 +44,13 @@ impl Disk {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let db = Arc::new(match file {
-            Some(path) => builder.create_with_backend(FileBackend::new(private(path)?)?)?,
+            Some(path) => {
+                let file = private(path)?;
+                let length = file.metadata()?.len();
+                let mut db = builder.create_with_backend(FileBackend::new(file)?)?;
+                shrink(&mut db, length)?;
+                db
+            }
             None => builder.create_with_backend(InMemoryBackend::new())?,
         });
         let (parts, waiting) = mpsc::channel(GATHERED_MAX);
@@ -88,6 +96,21 @@ impl Disk {
             Err(_) => Err(Error::Read(Arc::new(redb::Error::Io(std::io::Error::other("the read was cut short"))))),
         }
     }
+}
+
+/// Gives back what is mostly free. While it is open, free pages are only used anew: moving the others needs it whole.
+fn shrink(db: &mut Database, length: u64) -> Result<(), redb::Error> {
+    if length < WORTH_SHRINKING {
+        return Ok(());
+    }
+    let transaction = db.begin_write()?;
+    let stats = transaction.stats()?;
+    transaction.abort()?;
+    let page = u64::try_from(stats.page_size()).unwrap_or(u64::MAX);
+    if stats.allocated_pages().saturating_mul(page) < length / 2 {
+        db.compact()?;
+    }
+    Ok(())
 }
 
 /// Ours alone: forwarded secrets and rotated keys rest in it.

@@ -78,7 +78,6 @@ pub fn prepare(txn: &WriteTransaction) -> Result<(), Error> {
 pub fn settle(
     txn: &WriteTransaction,
     record: &Record,
-    body: &Bytes,
     outcome: &Outcome,
     started: Millis,
     now: Millis,
@@ -87,6 +86,7 @@ pub fn settle(
         return Ok(Settled::Gone);
     }
     let verdict = judge(record, outcome, now);
+    let told = told_body(txn, record)?;
     note(txn, record, started, ACTIVE, |_| {})?;
     let mut follow = Vec::new();
     let mut dlq_id = None;
@@ -112,10 +112,19 @@ pub fn settle(
             dlq_id = Some(dead::bury(txn, record, outcome, now)?);
         }
     }
-    for telling in tidings(record, body, outcome, dlq_id.as_deref(), now) {
+    for telling in tidings(record, &told, outcome, dlq_id.as_deref(), now) {
         follow.push(insert(txn, telling)?);
     }
     Ok(Settled::Follow(follow))
+}
+
+/// The body, where callbacks are to tell it.
+fn told_body(txn: &WriteTransaction, record: &Record) -> Result<Bytes, Error> {
+    if record.spec.callback.is_none() && record.spec.failure_callback.is_none() {
+        return Ok(Bytes::new());
+    }
+    let body = txn.open_table(BODIES)?.get(record.id.as_str())?.map(|body| Bytes::copy_from_slice(body.value()));
+    Ok(body.unwrap_or_default())
 }
 
 /// Withdraws the live messages a filter lets through, at most its `count`; their ids.
