@@ -73,7 +73,9 @@ async fn destination() -> (String, Arc<AtomicUsize>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let count = Arc::new(AtomicUsize::new(0));
-    let hit = async |State(count): State<Arc<AtomicUsize>>| drop(count.fetch_add(1, Ordering::Relaxed));
+    let hit = async |State(count): State<Arc<AtomicUsize>>| {
+        count.fetch_add(1, Ordering::Relaxed);
+    };
     let router = axum::Router::new().fallback(hit).with_state(count.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
     (url, count)
@@ -146,7 +148,8 @@ async fn main() {
     let (mut urls, mut counts) = (Vec::new(), Vec::new());
     for _ in 0..8 {
         let (url, count) = destination().await;
-        (urls.push(url), counts.push(count));
+        urls.push(url);
+        counts.push(count);
     }
     let begun = Instant::now();
     for _ in 0..20 {

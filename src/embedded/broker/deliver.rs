@@ -6,7 +6,7 @@ use super::message::{Answer, Headers, Millis, Outcome, Record};
 use super::resolve::Resolve;
 use crate::services::qstash::signature::{SigningKeys, sign};
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Method, RequestBuilder, Response};
 use std::convert::Infallible;
@@ -100,8 +100,12 @@ fn carrying(request: RequestBuilder, body: Bytes) -> RequestBuilder {
         return request.body(body);
     }
     let length = body.len();
-    let once = futures_util::stream::once(async move { Ok::<_, Infallible>(body) });
-    request.header(CONTENT_LENGTH, length).body(Body::wrap_stream(once))
+    // Piece by piece: the connection would otherwise copy all of it at once, room or not.
+    let pieces = stream::unfold(body, async |mut rest| {
+        let piece = rest.split_to(rest.len().min(SMALL));
+        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), rest))
+    });
+    request.header(CONTENT_LENGTH, length).body(Body::wrap_stream(pieces))
 }
 
 /// A forwarded header that HTTP cannot carry is left out: refusing it now would only fail the message for ever.

@@ -152,3 +152,41 @@ fn write_gathered(db: &Database, first: Part, waiting: &mut mpsc::Receiver<Part>
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::{ReadableTable, TableDefinition};
+
+    const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("t");
+
+    async fn kept(disk: &Disk) -> Vec<u64> {
+        let read = |txn: &ReadTransaction| txn.open_table(TABLE)?.iter()?.map(|entry| Ok(entry?.0.value())).collect();
+        disk.read(read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_mostly_free_is_smaller_after_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let length = || std::fs::metadata(&path).unwrap().len();
+        let (disk, closed) = Disk::open(Some(&path)).unwrap();
+        for n in 0..48 {
+            let body = vec![0; 1 << 20];
+            let insert = move |txn: &WriteTransaction| {
+                txn.open_table(TABLE)?.insert(n, body.as_slice())?;
+                Ok(())
+            };
+            disk.write(insert).await.unwrap();
+        }
+        disk.write(|txn| Ok(txn.open_table(TABLE)?.retain(|n, _| n % 24 == 23)?)).await.unwrap();
+        drop(disk);
+        closed.await.unwrap();
+        let before = length();
+        let (disk, closed) = Disk::open(Some(&path)).unwrap();
+        assert_eq!(kept(&disk).await, [23, 47]);
+        drop(disk);
+        closed.await.unwrap();
+        assert!(length() * 4 < before, "{} of {before} bytes", length());
+    }
+}

@@ -53,3 +53,23 @@ impl Part {
         Bytes::from_owner(Held { body, _part: self })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn the_room_is_given_back_with_the_last_copy() {
+        let hold = Hold::new();
+        let most = hold.part(ROOM - UNIT).await.fill(Bytes::from_static(b"large"));
+        let copy = most.clone();
+        let rest = hold.part(UNIT).await;
+        drop(most);
+        assert!(hold.part(1).now_or_never().is_none(), "a copy is still held");
+        drop(copy);
+        assert!(hold.part(ROOM - UNIT).now_or_never().is_some());
+        drop(rest);
+        assert!(hold.part(2 * ROOM).now_or_never().is_some(), "nothing waits for ever");
+    }
+}

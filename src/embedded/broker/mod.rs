@@ -56,7 +56,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Deliveries in flight, in all and to one destination's host.
-const IN_FLIGHT: Limits = Limits { all: 256, host: 32 };
+const IN_FLIGHT: Limits = Limits { all: 512, host: 32 };
 /// How long an orderly end may take before connections are cut.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const FILE: &str = "broker.redb";

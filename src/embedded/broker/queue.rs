@@ -8,13 +8,16 @@ use super::ticket::Ticket;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// How many deliveries may be in flight, in all and to one host. Beyond that a host never takes as many places as are left
-/// free: so the more hosts hang, the less each of them holds, and a host that holds none finds a place while there is one.
+/// How many deliveries may be in flight, in all and to one host. The more places are taken, the fewer may be one host's: so
+/// the more hosts hang, the less each next one holds, and a host that holds none finds a place while there is one.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub all: usize,
     pub host: usize,
 }
+
+/// A host may hold this part of the places that are free, and one in any case.
+const SPREAD: usize = 8;
 
 /// Due time, then order of arrival.
 type Turn = (Millis, u64);
@@ -121,8 +124,7 @@ impl Queue {
     }
 
     fn take_first(&mut self) -> Option<Ticket> {
-        // A host that holds as many places as are left free waits for one of its own.
-        let share = self.limits.host.min(self.limits.all - self.flying);
+        let share = ((self.limits.all - self.flying) / SPREAD).max(1).min(self.limits.host);
         let (_, host) = self.fronts.iter().take(share).filter_map(BTreeSet::first).min().cloned()?;
         let (turn, flow) = self.hosts.get(&host)?.rows.first().cloned()?;
         let row = (host, flow);

@@ -11,9 +11,11 @@ mod flow_control;
 mod groups;
 mod killed;
 mod lanes;
+mod load;
 mod pure;
 mod queues;
 mod restart;
+mod retention;
 mod schedules;
 mod tuned;
 
