@@ -157,9 +157,9 @@ fn many_hosts_that_hang_leave_places_to_others() {
         for n in 0..10 {
             queue.add(Ticket::plain(&format!("{host}.{n}"), &format!("h{host}"), n));
         }
-        let hold = queue.take(100).len();
-        assert!(held.last().is_none_or(|before| hold <= *before), "{held:?}, then {hold}");
-        held.push(hold);
+        let places = queue.take(100).len();
+        assert!(held.last().is_none_or(|before| places <= *before), "{held:?}, then {places}");
+        held.push(places);
     }
     assert_eq!((held[0], held[19]), (7, 1));
     queue.add(Ticket::plain("quick", "quick", 100));
