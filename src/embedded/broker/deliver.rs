@@ -1,14 +1,16 @@
 //! One attempt: sign, push, read the answer. It follows no redirect and uses no proxy, reads only the beginning of an
 //! answer, and always ends by the message's own timeout.
 
+use super::hold::SMALL;
 use super::message::{Answer, Headers, Millis, Outcome, Record};
 use super::region::Region;
 use super::resolve::Resolve;
 use crate::services::qstash::signature::{SigningKeys, sign};
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Method, Response};
+use futures_util::{StreamExt, stream};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Body, Method, RequestBuilder, Response};
+use std::convert::Infallible;
 use std::time::Duration;
 use url::Url;
 
@@ -37,8 +39,8 @@ impl Courier {
         Ok(Self { http, timeout_max, resolve, region })
     }
 
-    /// `now` goes into the signature.
-    pub async fn push(&self, record: &Record, body: &Bytes, keys: &SigningKeys, now: Millis) -> Outcome {
+    /// `now` goes into the signature. A large body is let go as soon as the destination has taken it.
+    pub async fn push(&self, record: &Record, body: Bytes, keys: &SigningKeys, now: Millis) -> Outcome {
         let timeout = record.spec.timeout_s.map_or(self.timeout_max, Duration::from_secs).min(self.timeout_max);
         match tokio::time::timeout(timeout, self.exchange(record, body, keys, now)).await {
             Ok(Ok(answer)) => Outcome::Answered(answer),
@@ -50,13 +52,13 @@ impl Courier {
     async fn exchange(
         &self,
         record: &Record,
-        body: &Bytes,
+        body: Bytes,
         keys: &SigningKeys,
         now: Millis,
     ) -> Result<Answer, reqwest::Error> {
         let method = Method::from_bytes(record.spec.method.as_bytes()).unwrap_or(Method::POST);
         let mut headers = delivered(&record.spec.headers);
-        let token = sign(&keys.current, &record.spec.destination, body, now.div_euclid(1_000), &jti());
+        let token = sign(&keys.current, &record.spec.destination, &body, now.div_euclid(1_000), &jti());
         let own = [
             ("upstash-message-id", record.id.clone()),
             ("upstash-retried", record.retried.to_string()),
@@ -79,10 +81,9 @@ impl Courier {
                 self.http.request(method, address).headers(headers).header(reqwest::header::HOST, host)
             }
         };
-        let request = if body.is_empty() { request } else { request.body(body.clone()) };
         let told = record.spec.callback.is_some() || record.spec.failure_callback.is_some();
         let most = if told { TOLD_ANSWER_BYTES_MAX } else { ANSWER_BYTES_MAX };
-        answer(request.send().await?, most).await
+        answer(carrying(request, body).send().await?, most).await
     }
 }
 
@@ -91,6 +92,23 @@ impl Courier {
         let destination = Url::parse(destination).ok()?;
         self.resolve.iter().find_map(|resolve| resolve.apply(&destination))
     }
+}
+
+/// The client keeps whole bodies until the answer has come, to send them again where it must; not those that it streams.
+fn carrying(request: RequestBuilder, body: Bytes) -> RequestBuilder {
+    if body.is_empty() {
+        return request;
+    }
+    if body.len() <= SMALL {
+        return request.body(body);
+    }
+    let length = body.len();
+    // Piece by piece: the connection would otherwise copy all of it at once, room or not.
+    let pieces = stream::unfold(body, async |mut rest| {
+        let piece = rest.split_to(rest.len().min(SMALL));
+        (!piece.is_empty()).then_some((Ok::<_, Infallible>(piece), rest))
+    });
+    request.header(CONTENT_LENGTH, length).body(Body::wrap_stream(pieces))
 }
 
 /// A forwarded header that HTTP cannot carry is left out: refusing it now would only fail the message for ever.

@@ -12,6 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 
 /// So many parts at most share a commit; it bounds what waits in memory, bodies included.
 const GATHERED_MAX: usize = 64;
+/// A smaller file may well be half empty.
+const WORTH_SHRINKING: u64 = 16 * 1024 * 1024;
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
 
 /// The log cannot be read or written. Nothing that was asked is done.
@@ -42,7 +44,13 @@ impl Disk {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let db = Arc::new(match file {
-            Some(path) => builder.create_with_backend(FileBackend::new(private(path)?)?)?,
+            Some(path) => {
+                let file = private(path)?;
+                let length = file.metadata()?.len();
+                let mut db = builder.create_with_backend(FileBackend::new(file)?)?;
+                shrink(&mut db, length)?;
+                db
+            }
             None => builder.create_with_backend(InMemoryBackend::new())?,
         });
         let (parts, waiting) = mpsc::channel(GATHERED_MAX);
@@ -90,6 +98,21 @@ impl Disk {
     }
 }
 
+/// Gives back what is mostly free. While it is open, free pages are only used anew: moving the others needs it whole.
+fn shrink(db: &mut Database, length: u64) -> Result<(), redb::Error> {
+    if length < WORTH_SHRINKING {
+        return Ok(());
+    }
+    let transaction = db.begin_write()?;
+    let stats = transaction.stats()?;
+    transaction.abort()?;
+    let page = u64::try_from(stats.page_size()).unwrap_or(u64::MAX);
+    if stats.allocated_pages().saturating_mul(page) < length / 2 {
+        db.compact()?;
+    }
+    Ok(())
+}
+
 /// Ours alone: forwarded secrets and rotated keys rest in it.
 fn private(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
@@ -128,4 +151,42 @@ fn write_gathered(db: &Database, first: Part, waiting: &mut mpsc::Receiver<Part>
         acknowledge();
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redb::{ReadableTable, TableDefinition};
+
+    const TABLE: TableDefinition<u64, &[u8]> = TableDefinition::new("t");
+
+    async fn kept(disk: &Disk) -> Vec<u64> {
+        let read = |txn: &ReadTransaction| txn.open_table(TABLE)?.iter()?.map(|entry| Ok(entry?.0.value())).collect();
+        disk.read(read).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_mostly_free_is_smaller_after_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f");
+        let length = || std::fs::metadata(&path).unwrap().len();
+        let (disk, closed) = Disk::open(Some(&path)).unwrap();
+        for n in 0..24 {
+            let body = vec![0; 1 << 20];
+            let insert = move |txn: &WriteTransaction| {
+                txn.open_table(TABLE)?.insert(n, body.as_slice())?;
+                Ok(())
+            };
+            disk.write(insert).await.unwrap();
+        }
+        disk.write(|txn| Ok(txn.open_table(TABLE)?.retain(|n, _| n % 12 == 11)?)).await.unwrap();
+        drop(disk);
+        closed.await.unwrap();
+        let before = length();
+        let (disk, closed) = Disk::open(Some(&path)).unwrap();
+        assert_eq!(kept(&disk).await, [11, 23]);
+        drop(disk);
+        closed.await.unwrap();
+        assert!(length() * 2 < before, "{} of {before} bytes", length());
+    }
 }

@@ -1,8 +1,8 @@
 //! A QStash that runs here: the same API, durable in one file, signing as the cloud does, so that the same client and the
 //! same verifier work against it unchanged. It knows nothing of jobs. Read in this order: `target` and `instructions` (what
 //! is asked), `message`, `schedules` and `groups` (what is kept), `board`, `lanes`, `queue` and `gates` (pure: what leaves
-//! when), `attempt` (pure: what an attempt's end means), `ledger` and `disk` (how it is kept), `deliver` and `post` (how it
-//! is carried), `api` (how it is spoken to), `page` (how it is looked at). `clock`, `faults`, `resolve` and `limits` are for tests.
+//! when), `attempt` (pure: what an attempt's end means), `ledger` and `disk` (how it is kept), `hold`, `deliver` and `post` (how
+//! it is carried), `api` (how it is spoken to), `page` (how it is looked at). `clock`, `faults`, `resolve` and `limits` are for tests.
 
 pub mod account;
 mod api;
@@ -18,6 +18,7 @@ pub mod faults;
 pub mod filter;
 pub mod gates;
 pub mod groups;
+mod hold;
 pub mod instructions;
 pub mod lanes;
 mod ledger;
@@ -44,6 +45,7 @@ use clock::Clock;
 use deliver::Courier;
 use disk::{Closed, Disk};
 use faults::Faults;
+use hold::Hold;
 use instructions::Quota;
 use ledger::pages;
 use limits::Meters;
@@ -60,7 +62,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Deliveries in flight, in all and to one destination's host.
-const IN_FLIGHT: Limits = Limits { all: 128, host: 32 };
+const IN_FLIGHT: Limits = Limits { all: 512, host: 32 };
 /// How long an orderly end may take before connections are cut.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 const FILE: &str = "broker.redb";
@@ -152,6 +154,7 @@ pub async fn start(options: Options) -> Result<Broker, Error> {
         quota,
         clock: Clock::new(tuning.speed, seen),
         meters: Meters::new(tuning.limits),
+        hold: Hold::new(),
         courier: Courier::new(Duration::from_secs(quota.timeout_s), tuning.resolve, tuning.region)
             .map_err(Error::Client)?,
         faults: Faults::new(tuning.faults),

@@ -10,18 +10,22 @@ use super::clock::{Clock, wall};
 use super::deliver::Courier;
 use super::disk::{self, Disk};
 use super::faults::{Fate, Faults};
+use super::hold::{self, Hold};
 use super::instructions::Quota;
 use super::ledger::accept::{Accepted, Offered};
+use super::ledger::pages::{self, Leaving, Load};
+use super::ledger::retention::{self, Seam};
 use super::ledger::schedules::Fired;
-use super::ledger::{self, Settled, pages};
+use super::ledger::{self, Settled};
 use super::limits::Meters;
 use super::message::{Millis, New, Record};
 use super::schedules::timetable::Name;
 use super::ticket::{Ticket, scoped};
+use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// The longest sleep while something waits: a machine that slept, or whose clock was set, finds its bearings again.
@@ -42,6 +46,7 @@ pub struct Post {
     pub rotating: tokio::sync::Mutex<()>,
     /// One change of settings at a time (schedules, queues, gates), for the same reason.
     pub settling: tokio::sync::Mutex<()>,
+    hold: Hold,
     courier: Courier,
     faults: Faults,
     /// Time jumps to the next due thing whenever messages wait and none is on its way.
@@ -59,6 +64,7 @@ pub struct Office {
     pub quota: Quota,
     pub clock: Clock,
     pub meters: Meters,
+    pub hold: Hold,
     pub courier: Courier,
     pub faults: Faults,
     pub leap: bool,
@@ -76,12 +82,26 @@ enum Landing {
 impl Post {
     /// Takes up every message that was accepted and not finished before, and all settings.
     pub async fn open(office: Office) -> Result<Self, disk::Error> {
-        let Office { disk, users, quota, clock, meters, courier, faults, leap, board } = office;
+        let Office { disk, users, quota, clock, meters, hold, courier, faults, leap, board } = office;
         let left = disk.read(ledger::left::read).await?;
         let (rotating, settling) = (tokio::sync::Mutex::new(()), tokio::sync::Mutex::new(()));
         let (board, wake, calm) = (Mutex::new(board), Notify::new(), Notify::new());
-        let post =
-            Self { disk, users, quota, clock, meters, rotating, settling, courier, faults, leap, board, wake, calm };
+        let post = Self {
+            disk,
+            users,
+            quota,
+            clock,
+            meters,
+            rotating,
+            settling,
+            hold,
+            courier,
+            faults,
+            leap,
+            board,
+            wake,
+            calm,
+        };
         left.put_on(&mut post.board());
         Ok(post)
     }
@@ -124,12 +144,12 @@ impl Post {
     /// Carries messages until told to stop. Attempts under way are then dropped, to be made anew at the next start.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut flights = JoinSet::new();
-        let mut pruned_at = Millis::MIN;
+        let (mut pruned_at, mut pruning) = (Millis::MIN, None::<AbortHandle>);
         loop {
             let now = self.clock.now();
-            if now.saturating_sub(pruned_at) >= PRUNE_EVERY {
+            if now.saturating_sub(pruned_at) >= PRUNE_EVERY && pruning.as_ref().is_none_or(AbortHandle::is_finished) {
                 pruned_at = now;
-                self.prune(now).await;
+                pruning = Some(flights.spawn(self.clone().prune(now)));
             }
             let (firing, leaving) = {
                 let mut board = self.board();
@@ -146,7 +166,7 @@ impl Post {
                 }
             }
             while flights.try_join_next().is_some() {}
-            if self.leap {
+            if self.leap && pruning.as_ref().is_none_or(AbortHandle::is_finished) {
                 self.leap();
             }
             let due = self.board().next_due();
@@ -159,14 +179,21 @@ impl Post {
         flights.shutdown().await;
     }
 
-    async fn prune(&self, now: Millis) {
-        match self.disk.write(move |txn| ledger::retention::prune(txn, now)).await {
-            Ok(idle) => self.steer(|board| {
-                for (user, key) in &idle {
-                    board.queue.forget_gate(&scoped(user, key));
+    /// Write by write, so that what comes in meanwhile is not held up.
+    async fn prune(self: Arc<Self>, now: Millis) {
+        let mut from = Some(Seam::default());
+        while let Some(seam) = from.take() {
+            match self.disk.write(move |txn| retention::prune(txn, seam, now)).await {
+                Ok(pruned) => {
+                    from = pruned.next;
+                    self.steer(|board| {
+                        for (user, key) in &pruned.idle {
+                            board.queue.forget_gate(&scoped(user, key));
+                        }
+                    });
                 }
-            }),
-            Err(error) => tracing::warn!(%error, "Old messages could not be pruned"),
+                Err(error) => tracing::warn!(%error, "Old messages could not be pruned"),
+            }
         }
     }
 
@@ -212,28 +239,42 @@ impl Post {
 
     async fn attempt(&self, id: &str, fate: Fate) -> Result<Landing, disk::Error> {
         let key = id.to_owned();
-        let Some((record, body)) = self.disk.read(move |txn| pages::live(txn, &key)).await? else {
+        let Some(Leaving { record, body }) = self.disk.read(move |txn| pages::leaving(txn, &key, hold::SMALL)).await?
+        else {
             return Ok(Landing::Over);
         };
         let Some(keys) = self.users.keys(&record.spec.user) else {
             tracing::warn!(user = record.spec.user, "A message of a user without keys waits for a start that has them");
             return Ok(Landing::Again);
         };
+        let body = match body {
+            Load::Small(body) => Some(body),
+            Load::Large(bytes) => self.large(id, bytes).await?,
+        };
+        let Some(body) = body else { return Ok(Landing::Over) };
         let started = self.clock.now();
-        let outcome = self.courier.push(&record, &body, &keys, wall()).await;
-        if fate.repeat {
+        let again = fate.repeat.then(|| body.clone());
+        let outcome = self.courier.push(&record, body, &keys, wall()).await;
+        if let Some(body) = again {
             // As after a crash of the service: the destination sees one attempt twice.
-            let _repeated = self.courier.push(&record, &body, &keys, wall()).await;
+            let _repeated = self.courier.push(&record, body, &keys, wall()).await;
         }
         let outcome = fate.outcome(outcome);
         let (id, now) = (record.id.clone(), self.clock.now());
-        let settle = move |txn: &_| ledger::settle(txn, &record, &body, &outcome, started, now);
+        let settle = move |txn: &_| ledger::settle(txn, &record, &outcome, started, now);
         let Settled::Follow(records) = self.disk.write(settle).await? else { return Ok(Landing::Over) };
         let mut board = self.board();
         for record in &records {
             board.add(Ticket::of(record));
         }
         Ok(if records.iter().any(|record| record.id == id) { Landing::Again } else { Landing::Over })
+    }
+
+    /// A body that needs room, once there is some; none if the message was withdrawn meanwhile.
+    async fn large(&self, id: &str, bytes: usize) -> Result<Option<Bytes>, disk::Error> {
+        let (part, id) = (self.hold.part(bytes).await, id.to_owned());
+        let read = self.disk.read(move |txn| pages::live(txn, &id)).await?;
+        Ok(read.map(|(_, body)| part.fill(body)))
     }
 
     /// Without anything due, sleeps for ever: a message that comes in wakes it.

@@ -1,6 +1,6 @@
 //! What is due at a given time, and what of it may leave now. Pure: it never reads a clock and never waits. Messages leave
-//! in order of their due time; one destination's host holds only its share of the deliveries in flight, so that a
-//! destination which hangs delays nobody else; and those with a flow-control key leave only as their gate allows.
+//! in order of their due time; one destination's host holds only its share of the deliveries in flight, so that
+//! destinations which hang delay nobody else; and those with a flow-control key leave only as their gate allows.
 
 use super::gates::{Gates, Passage};
 use super::message::{FlowLimits, Millis};
@@ -8,12 +8,16 @@ use super::ticket::Ticket;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// How many deliveries may be in flight, in all and to one host.
+/// How many deliveries may be in flight, in all and to one host. The more places are taken, the fewer may be one host's: so
+/// the more hosts hang, the less each next one holds, and a host that holds none finds a place while there is one.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub all: usize,
     pub host: usize,
 }
+
+/// A host may hold this part of the places that are free, and one in any case.
+const SPREAD: usize = 8;
 
 /// Due time, then order of arrival.
 type Turn = (Millis, u64);
@@ -28,8 +32,8 @@ pub struct Queue {
     waiting: BTreeMap<Turn, Ticket>,
     rows: HashMap<Row, Ready>,
     hosts: HashMap<Arc<str>, Host>,
-    /// The first message of each host that has one and has a place free.
-    fronts: BTreeSet<(Turn, Arc<str>)>,
+    /// The first message of each host that has one, by how many deliveries to that host are in flight.
+    fronts: Vec<BTreeSet<(Turn, Arc<str>)>>,
     turns: HashMap<Arc<str>, (Turn, Row)>,
     gates: Gates,
     /// The latest time it was asked at.
@@ -47,7 +51,10 @@ struct Host {
     /// The first of each of its rows whose gate is open.
     rows: BTreeSet<(Turn, Option<Arc<str>>)>,
     flying: usize,
-    front: Option<Turn>,
+    /// Its place among the fronts.
+    front: Option<(usize, Turn)>,
+    /// Messages for it that have not left, due or not: while there are any, they share its name.
+    members: usize,
 }
 
 impl Queue {
@@ -59,7 +66,7 @@ impl Queue {
             waiting: BTreeMap::new(),
             rows: HashMap::new(),
             hosts: HashMap::new(),
-            fronts: BTreeSet::new(),
+            fronts: Vec::new(),
             turns: HashMap::new(),
             gates: Gates::default(),
             now: Millis::MIN,
@@ -72,9 +79,10 @@ impl Queue {
         self.arrivals += 1;
         let turn = (ticket.due, self.arrivals);
         if let Some((name, _)) = self.hosts.get_key_value(&ticket.host) {
-            // One allocation per busy host rather than one per message.
+            // One allocation per host rather than one per message.
             ticket.host = name.clone();
         }
+        self.hosts.entry(ticket.host.clone()).or_default().members += 1;
         if let Some(key) = &ticket.flow {
             self.gates.join(key);
         }
@@ -85,11 +93,15 @@ impl Queue {
     /// Takes a message out before it left; none if it is not here.
     pub fn remove(&mut self, id: &str) -> Option<Ticket> {
         let (turn, row) = self.turns.remove(id)?;
+        if let Some(place) = self.hosts.get_mut(&row.0) {
+            place.members -= 1;
+        }
         let ticket = match self.waiting.remove(&turn) {
             Some(ticket) => Some(ticket),
             None => self.rows.get_mut(&row).and_then(|ready| ready.tickets.remove(&turn)),
         };
         self.refresh(&row);
+        self.refresh_host(&row.0);
         if let Some(key) = &row.1 {
             self.gates.quit(key);
         }
@@ -112,7 +124,8 @@ impl Queue {
     }
 
     fn take_first(&mut self) -> Option<Ticket> {
-        let (_, host) = self.fronts.first().cloned()?;
+        let share = ((self.limits.all - self.flying) / SPREAD).max(1).min(self.limits.host);
+        let (_, host) = self.fronts.iter().take(share).filter_map(BTreeSet::first).min().cloned()?;
         let (turn, flow) = self.hosts.get(&host)?.rows.first().cloned()?;
         let row = (host, flow);
         let ticket = self.rows.get_mut(&row)?.tickets.remove(&turn)?;
@@ -120,6 +133,7 @@ impl Queue {
         self.turns.remove(&ticket.id);
         if let Some(place) = self.hosts.get_mut(&row.0) {
             place.flying += 1;
+            place.members -= 1;
         }
         self.refresh(&row);
         if let Some(key) = &row.1 {
@@ -241,20 +255,22 @@ impl Queue {
         self.refresh_host(&row.0);
     }
 
-    /// Puts the host's first message among the fronts if the host has a place free, and forgets a host with nothing.
+    /// Puts the host's first message among the fronts, and forgets a host with nothing.
     fn refresh_host(&mut self, host: &Arc<str>) {
         let Some(place) = self.hosts.get_mut(host) else { return };
-        let free = place.flying < self.limits.host;
-        let front = place.rows.first().map(|(turn, _)| *turn).filter(|_| free);
+        let front = place.rows.first().map(|(turn, _)| (place.flying, *turn));
         if place.front != front {
-            if let Some(old) = std::mem::replace(&mut place.front, front) {
-                self.fronts.remove(&(old, host.clone()));
+            if let Some((flying, old)) = std::mem::replace(&mut place.front, front) {
+                self.fronts[flying].remove(&(old, host.clone()));
             }
-            if let Some(new) = front {
-                self.fronts.insert((new, host.clone()));
+            if let Some((flying, new)) = front {
+                if self.fronts.len() <= flying {
+                    self.fronts.resize_with(flying + 1, BTreeSet::new);
+                }
+                self.fronts[flying].insert((new, host.clone()));
             }
         }
-        if place.rows.is_empty() && place.flying == 0 {
+        if place.rows.is_empty() && place.flying == 0 && place.members == 0 {
             self.hosts.remove(host);
         }
     }

@@ -1,23 +1,22 @@
 //! The broker as a program of its own: killed in the middle, and with its switches.
 
-use super::{Destination, Reply, http, within};
-use crate::support::processes::{Process, port, program, run};
+use super::{Destination, Reply, http};
+use crate::support::processes::{Process, port, program, run, until};
 use cliprelay::embedded::broker::DEV_USERS;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 const MESSAGES: usize = 1_000;
 const ENQUEUED: usize = 60;
 
-struct Program {
-    process: Process,
-    root: String,
+pub struct Program {
+    pub process: Process,
+    pub root: String,
     _folder: tempfile::TempDir,
 }
 
 impl Program {
-    async fn start(more: &[&str]) -> Self {
+    pub async fn start(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = port().to_string();
         let arguments = [&["broker", "--port", &port][..], more].concat();
@@ -27,7 +26,7 @@ impl Program {
         program
     }
 
-    async fn post(&self, target: &str, headers: &[(&str, &str)], body: String) -> Value {
+    pub async fn post(&self, target: &str, headers: &[(&str, &str)], body: String) -> Value {
         let mut request = http().post(format!("{}/{target}", self.root)).bearer_auth(DEV_USERS[0].token).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -35,6 +34,27 @@ impl Program {
         let answer = request.send().await.expect("answered");
         assert!(answer.status().is_success(), "{answer:?}");
         answer.json().await.expect("JSON")
+    }
+
+    /// `kill -9`, and up again when this returns.
+    pub async fn again(&mut self) {
+        self.process.kill();
+        self.process.again();
+        until("the broker answers", async || http().get(&self.root).send().await.ok()).await;
+    }
+
+    /// The ids of delivered messages, as the log has them.
+    async fn delivered(&self) -> BTreeSet<String> {
+        let (mut ids, mut cursor) = (BTreeSet::new(), String::new());
+        loop {
+            let target = format!("{}/v2/logs?state=DELIVERED&count=100{cursor}", self.root);
+            let page = http().get(target).bearer_auth(DEV_USERS[0].token).send().await.expect("answered");
+            let page: Value = page.json().await.expect("JSON");
+            let logs = page["logs"].as_array().expect("a list");
+            ids.extend(logs.iter().map(|event| event["messageId"].as_str().expect("an id").to_owned()));
+            let Some(next) = page["cursor"].as_str().filter(|next| !next.is_empty()) else { return ids };
+            cursor = format!("&cursor={next}");
+        }
     }
 
     async fn idle(&self) -> u16 {
@@ -66,19 +86,22 @@ async fn killed_in_the_middle_of_a_thousand_deliveries_it_loses_none_and_keeps_a
     while order.len() < ENQUEUED / 3 {
         order.push(String::from_utf8(ordered.next().await.body.to_vec()).expect("text"));
     }
-    broker.process.kill();
-    broker.process.again();
-    within(async {
-        while http().get(&broker.root).send().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+    broker.again().await;
+    // And twice more, each time with some hundred more delivered and as many still to go.
+    for more in [300, 600] {
+        while arrived.len() < more {
+            arrived.insert(destination.next().await.header("upstash-message-id").to_owned());
         }
-    })
-    .await;
+        let before = broker.delivered().await;
+        broker.again().await;
+        assert!(broker.delivered().await.is_superset(&before), "what the log has told stays told");
+    }
     assert_eq!(broker.idle().await, 200);
     while let Ok(push) = destination.pushes.try_recv() {
         arrived.insert(push.header("upstash-message-id").to_owned());
     }
     assert_eq!(arrived, accepted);
+    assert!(broker.delivered().await.is_superset(&accepted), "each is in the log as delivered");
     while let Ok(push) = ordered.pushes.try_recv() {
         order.push(String::from_utf8(push.body.to_vec()).expect("text"));
     }

@@ -133,7 +133,7 @@ fn messages_leave_in_due_order_and_not_before() {
 
 #[test]
 fn a_full_host_delays_nobody_else_and_goes_on_when_a_place_is_free() {
-    let mut queue = Queue::new(Limits { all: 4, host: 2 });
+    let mut queue = Queue::new(Limits { all: 24, host: 2 });
     for n in 0..5 {
         queue.add(Ticket::plain(&format!("slow{n}"), "slow", n));
     }
@@ -147,6 +147,23 @@ fn a_full_host_delays_nobody_else_and_goes_on_when_a_place_is_free() {
     assert!(queue.remove("slow2").is_some());
     queue.landed(&first[0]);
     assert_eq!(names(&queue.take(1_000)), ["slow3"]);
+}
+
+#[test]
+fn many_hosts_that_hang_leave_places_to_others() {
+    let mut queue = Queue::new(Limits { all: 64, host: 8 });
+    let mut held = Vec::new();
+    for host in 0..20 {
+        for n in 0..10 {
+            queue.add(Ticket::plain(&format!("{host}.{n}"), &format!("h{host}"), n));
+        }
+        let places = queue.take(100).len();
+        assert!(held.last().is_none_or(|before| places <= *before), "{held:?}, then {places}");
+        held.push(places);
+    }
+    assert_eq!((held[0], held[19]), (7, 1));
+    queue.add(Ticket::plain("quick", "quick", 100));
+    assert_eq!(queue.take(100).len(), 1);
 }
 
 #[test]

@@ -81,7 +81,6 @@ pub fn prepare(txn: &WriteTransaction) -> Result<(), Error> {
 pub fn settle(
     txn: &WriteTransaction,
     record: &Record,
-    body: &Bytes,
     outcome: &Outcome,
     started: Millis,
     now: Millis,
@@ -90,6 +89,7 @@ pub fn settle(
         return Ok(Settled::Gone);
     }
     let verdict = judge(record, outcome, now);
+    let told = told_body(txn, record)?;
     note(txn, record, started, ACTIVE, |_| {})?;
     let mut follow = Vec::new();
     let mut dlq_id = None;
@@ -116,7 +116,7 @@ pub fn settle(
         }
     }
     let given = runs::given(txn, record)?;
-    for mut telling in tidings(record, given.as_ref().unwrap_or(body), outcome, dlq_id.as_deref(), now) {
+    for mut telling in tidings(record, given.as_ref().unwrap_or(&told), outcome, dlq_id.as_deref(), now) {
         // What came of a call is of no use to a run that has ended meanwhile.
         if matches!(runs::join(txn, &mut telling, usize::MAX, now)?, Joined::In) {
             follow.push(insert(txn, telling)?);
@@ -126,6 +126,15 @@ pub fn settle(
         runs::leave(txn, record, verdict == Verdict::Dead)?;
     }
     Ok(Settled::Follow(follow))
+}
+
+/// The body, where callbacks are to tell it.
+fn told_body(txn: &WriteTransaction, record: &Record) -> Result<Bytes, Error> {
+    if record.spec.callback.is_none() && record.spec.failure_callback.is_none() {
+        return Ok(Bytes::new());
+    }
+    let body = txn.open_table(BODIES)?.get(record.id.as_str())?.map(|body| Bytes::copy_from_slice(body.value()));
+    Ok(body.unwrap_or_default())
 }
 
 /// Withdraws the live messages a filter lets through, at most its `count`; their ids.

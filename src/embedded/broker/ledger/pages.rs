@@ -24,6 +24,33 @@ pub fn live(txn: &ReadTransaction, id: &str) -> Result<Option<(Record, Bytes)>, 
     Ok(Some((record, body)))
 }
 
+/// A message that is to leave.
+#[derive(Debug)]
+pub struct Leaving {
+    pub record: Record,
+    pub body: Load,
+}
+
+#[derive(Debug)]
+pub enum Load {
+    Small(Bytes),
+    /// So many bytes, to be read when there is room.
+    Large(usize),
+}
+
+/// A live message, with its body if that is not longer than `small`.
+pub fn leaving(txn: &ReadTransaction, id: &str, small: usize) -> Result<Option<Leaving>, Error> {
+    let Some(record) = txn.open_table(MESSAGES)?.get(id)?.map(|stored| decode::<Record>(stored.value())).transpose()?
+    else {
+        return Ok(None);
+    };
+    let body = txn.open_table(BODIES)?.get(id)?.map_or(Load::Small(Bytes::new()), |stored| match stored.value() {
+        body if body.len() > small => Load::Large(body.len()),
+        body => Load::Small(Bytes::copy_from_slice(body)),
+    });
+    Ok(Some(Leaving { record, body }))
+}
+
 /// Calls for every live message, in order of creation.
 pub fn each_live(txn: &ReadTransaction, mut call: impl FnMut(&Record)) -> Result<(), Error> {
     for entry in txn.open_table(MESSAGES)?.iter()? {

@@ -6,7 +6,8 @@ use super::super::schedules::Schedule;
 use super::accept::{Accepted, accept};
 use super::*;
 use pages::{Page, dead_page, event_page, live};
-use redb::{Database, ReadableDatabase, backends::InMemoryBackend};
+use redb::{Database, ReadableDatabase, ReadableTableMetadata, backends::InMemoryBackend};
+use retention::Seam;
 
 const MINUTE: Millis = 60_000;
 const DAY: Millis = 1_440 * MINUTE;
@@ -45,9 +46,9 @@ fn duplicate(first: &str) -> Accepted {
 }
 
 fn kill(db: &Database, id: &str, now: Millis) {
-    let (record, body) = live(&db.begin_read().unwrap(), id).unwrap().unwrap();
+    let (record, _) = live(&db.begin_read().unwrap(), id).unwrap().unwrap();
     let outcome = Outcome::Answered(Answer { status: 500, headers: Headers::new(), body: Bytes::new() });
-    write(db, |txn| settle(txn, &record, &body, &outcome, now, now));
+    write(db, |txn| settle(txn, &record, &outcome, now, now));
 }
 
 fn ids(page: &Page<crate::embedded::broker::message::Dead>) -> Vec<&str> {
@@ -60,7 +61,7 @@ fn a_deduplication_key_is_free_again_after_ten_minutes() {
     assert!(matches!(accepted(&db, new("a", NOW, Some("k")), NOW), Accepted::New(_)));
     let later = NOW + 10 * MINUTE - 1;
     assert_eq!(accepted(&db, new("b", later, Some("k")), later), duplicate("a"));
-    write(&db, |txn| retention::prune(txn, later));
+    write(&db, |txn| retention::prune(txn, Seam::default(), later));
     assert_eq!(accepted(&db, new("c", later, Some("k")), later), duplicate("a"));
     assert!(matches!(accepted(&db, new("d", later + 1, Some("k")), later + 1), Accepted::New(_)));
     assert!(matches!(accepted(&db, new("e", later + 1, Some("other")), later + 1), Accepted::New(_)));
@@ -75,7 +76,7 @@ fn old_dead_letters_and_events_go_and_the_living_stay() {
     }
     accepted(&db, new("waits", NOW - 30 * DAY, None), NOW);
     accepted(&db, new("today", NOW, None), NOW);
-    write(&db, |txn| retention::prune(txn, NOW));
+    write(&db, |txn| retention::prune(txn, Seam::default(), NOW));
 
     let txn = db.begin_read().unwrap();
     assert_eq!(ids(&dead_page(&txn, "u", &Filter::default()).unwrap()), ["recent"]);
@@ -89,14 +90,31 @@ fn old_dead_letters_and_events_go_and_the_living_stay() {
 }
 
 #[test]
+fn pruning_goes_on_write_by_write_until_all_is_done() {
+    let db = database();
+    let many = 5_500;
+    let all: Vec<New> = (0..many).map(|n| new(&format!("m{n}"), NOW, Some(&n.to_string()))).collect();
+    write(&db, |txn| accept(txn, all, Quota::PAY_AS_YOU_GO, NOW));
+    let (mut from, mut writes) = (Some(Seam::default()), 0);
+    while let Some(seam) = from.take() {
+        from = write(&db, |txn| retention::prune(txn, seam, NOW + 4 * DAY)).next;
+        writes += 1;
+    }
+    assert_eq!(writes, 2, "a bit at a time");
+    let txn = db.begin_read().unwrap();
+    assert!(txn.open_table(TAKEN).unwrap().is_empty().unwrap() && txn.open_table(EVENTS).unwrap().is_empty().unwrap());
+    assert_eq!(txn.open_table(MESSAGES).unwrap().len().unwrap(), many);
+}
+
+#[test]
 fn an_attempt_on_a_withdrawn_message_changes_nothing() {
     let db = database();
     accepted(&db, new("a", NOW, None), NOW);
-    let (record, body) = live(&db.begin_read().unwrap(), "a").unwrap().unwrap();
+    let (record, _) = live(&db.begin_read().unwrap(), "a").unwrap().unwrap();
     assert!(!write(&db, |txn| cancel_one(txn, "stranger", "a", NOW)));
     assert!(write(&db, |txn| cancel_one(txn, "u", "a", NOW)));
     let outcome = Outcome::Failed("refused".to_owned());
-    assert_eq!(write(&db, |txn| settle(txn, &record, &body, &outcome, NOW, NOW)), Settled::Gone);
+    assert_eq!(write(&db, |txn| settle(txn, &record, &outcome, NOW, NOW)), Settled::Gone);
     let page = dead_page(&db.begin_read().unwrap(), "u", &Filter::default()).unwrap();
     assert_eq!(ids(&page), [""; 0]);
 }
