@@ -9,15 +9,17 @@
 //! | `ended:<id>`                 | the epoch in which the job ended                        | [`Expiry::tombstone`]        |
 //! | `project:<owner, project>`   | id of the project's current job                         | with that job's record       |
 //! | `reply:<owner, key>`         | reply remembered under an idempotency key               | [`Remember::ttl`]            |
+//! | `jobs:<owner>`               | sorted set, all of score 0: creation time and job id    | [`Listed::keep`] after the last entry |
 //! | `count:<name>`               | a counter                                               | its window after first use   |
 //! | `writable`                   | nothing; written by [`Store::ping`]                     | one minute                   |
 //!
 //! [`Expiry::record`]: super::Expiry::record
 //! [`Expiry::tombstone`]: super::Expiry::tombstone
+//! [`Listed::keep`]: super::Listed::keep
 //! [`Remember::ttl`]: super::Remember::ttl
 //! [`Store::ping`]: super::Store::ping
 
-use super::{MemoryKey, PointerKey};
+use super::{ListKey, MemoryKey, PointerKey};
 use crate::job::id::{JobId, Owner, ProjectId};
 use std::time::Duration;
 
@@ -32,6 +34,11 @@ pub fn pointer(owner: &Owner, project: &ProjectId) -> PointerKey {
 /// The reply remembered for an owner's idempotency key.
 pub fn memory(owner: &Owner, idempotency_key: &str) -> MemoryKey {
     MemoryKey(owned(owner, idempotency_key))
+}
+
+/// The list of an owner's jobs.
+pub fn list(owner: &Owner) -> ListKey {
+    ListKey(owner.as_str().to_owned())
 }
 
 /// The owner's length in front keeps two owners apart whatever characters their names are made of.
@@ -75,6 +82,10 @@ impl Names {
 
     pub(super) fn memory(&self, key: &MemoryKey) -> String {
         format!("{}reply:{}", self.tag, key.0)
+    }
+
+    pub(super) fn list(&self, key: &ListKey) -> String {
+        format!("{}jobs:{}", self.tag, key.0)
     }
 
     pub(super) fn counter(&self, name: &str) -> String {

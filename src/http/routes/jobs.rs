@@ -63,6 +63,10 @@ impl Which {
         self.job().map(Find::Job)
     }
 
+    pub(super) fn any_job(&self) -> Option<JobId> {
+        self.job_id.as_ref().map(JobId::new)
+    }
+
     fn job(&self) -> Result<JobId, Problem> {
         let job = self.job_id.as_ref().filter(|job| !job.is_empty());
         job.map(JobId::new).ok_or_else(|| Problem::bad_request("Missing jobId"))

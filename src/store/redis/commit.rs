@@ -2,7 +2,7 @@
 
 use crate::job::id::{JobId, Millis};
 use crate::store::keys::{Names, expiry_ms};
-use crate::store::{Commit, Committed, DueAt, Expiry, PointerWrite, Record};
+use crate::store::{Commit, Committed, DueAt, Expiry, LISTED_MAX, PointerWrite, Record};
 use bytes::Bytes;
 use redis::{Cmd, FromRedisValue, Value, from_redis_value};
 
@@ -39,9 +39,14 @@ pub(super) fn write(command: &mut Cmd, names: &Names, commit: &Commit) {
         None => command.arg("").arg(""),
         Some(remember) => command.arg(expiry_ms(remember.ttl)).arg(remember.reply.as_ref()),
     };
+    if let Some(listed) = &commit.listed {
+        command.arg(listed.place.as_str()).arg(expiry_ms(listed.keep)).arg(format!("-{}", LISTED_MAX + 1));
+    } else {
+        command.arg("").arg("").arg("");
+    }
 }
 
-/// Five, each declared, because servers lock by them; one not needed is the record again.
+/// Six, each declared, because servers lock by them; one not needed is the record again.
 fn write_keys(command: &mut Cmd, names: &Names, commit: &Commit) {
     let record = names.record(&commit.id);
     let needs_due = commit.due != DueAt::Keep || commit.peek_due > 0;
@@ -50,10 +55,12 @@ fn write_keys(command: &mut Cmd, names: &Names, commit: &Commit) {
         PointerWrite::Swap { key, .. } | PointerWrite::Release { key, .. } => Some(names.pointer(key)),
     };
     let memory = commit.remember.as_ref().map(|remember| names.memory(&remember.key));
-    command.arg(5).arg(&record);
+    let list = commit.listed.as_ref().map(|listed| names.list(&listed.list));
+    command.arg(6).arg(&record);
     command.arg(if needs_due { names.due() } else { record.clone() });
     command.arg(names.tombstone(&commit.id));
     command.arg(pointer.as_ref().unwrap_or(&record)).arg(memory.as_ref().unwrap_or(&record));
+    command.arg(list.as_ref().unwrap_or(&record));
 }
 
 /// `None` if no answer of ours looks like this.

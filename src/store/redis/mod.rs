@@ -4,12 +4,15 @@
 mod commit;
 mod failure;
 mod link;
+mod list;
 mod options;
 
 pub use options::{Dialect, InvalidOptions, Options};
 
 use super::keys::{Names, expiry_ms};
-use super::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Record, Store};
+use super::{
+    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store,
+};
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,6 +24,7 @@ use std::time::Duration;
 const COMMIT: &str = include_str!("lua/commit.lua");
 const COUNT: &str = include_str!("lua/count.lua");
 const DELETE: &str = include_str!("lua/delete.lua");
+const UNLIST: &str = include_str!("lua/unlist.lua");
 /// Lets Upstash lock only the keys a script names; a stock Redis refuses to load a script with it.
 const KEY_LOCKING: &str = "#!lua flags=allow-key-locking\n";
 /// How long [`Store::ping`]'s mark stays.
@@ -32,6 +36,7 @@ pub struct RedisStore {
     commit: Code,
     count: Code,
     delete: Code,
+    unlist: Code,
 }
 
 /// A script's text, and the hash by which the server knows it once it was sent.
@@ -51,6 +56,7 @@ impl RedisStore {
             commit: Code::new(COMMIT, options.dialect()),
             count: Code::new(COUNT, options.dialect()),
             delete: Code::new(DELETE, options.dialect()),
+            unlist: Code::new(UNLIST, options.dialect()),
         })
     }
 
@@ -147,6 +153,10 @@ impl Store for RedisStore {
         };
         // Sent twice, the second would answer that nothing is as expected although the first deleted it.
         self.run(&self.delete, Repeat::Never, fill).await
+    }
+
+    async fn list(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error> {
+        self.page(list, before, limit).await
     }
 
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {

@@ -35,6 +35,7 @@ pub fn create(name: &str, op: &str) -> Commit {
         expiry: None,
         pointer: PointerWrite::Keep,
         remember: None,
+        listed: None,
         peek_due: 0,
     }
 }

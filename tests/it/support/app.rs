@@ -40,6 +40,8 @@ pub struct Builder {
     limits: Limits,
     klap: KlapPace,
     watchers: usize,
+    access: supabase::Access,
+    stream_max: Duration,
 }
 
 pub struct TestApp {
@@ -82,6 +84,18 @@ impl Builder {
     /// So many may watch at once.
     pub fn watchers(mut self, watchers: usize) -> Self {
         self.watchers = watchers;
+        self
+    }
+
+    /// So long a stream of events stays open.
+    pub fn streams(mut self, stream_max: Duration) -> Self {
+        self.stream_max = stream_max;
+        self
+    }
+
+    /// The bucket's objects are for those who hold a signed address.
+    pub fn private_bucket(mut self) -> Self {
+        self.access = supabase::Access::Private;
         self
     }
 
@@ -128,9 +142,9 @@ impl Builder {
             let settings = self.settings(worker_url.clone(), failed_url.clone());
             let store = Arc::new(Watched { inner: inner.clone(), watch: watch.clone() });
             let ids = Box::new(uuid::Uuid::now_v7);
-            let services = services(&queue, &sandbox);
+            let services = services(&queue, &sandbox, self.access);
             let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
-            let router = router(edge(engine.clone(), &worker_url, &failed_url, self.watchers));
+            let router = router(self.edge(engine.clone(), &worker_url, &failed_url));
             tokio::spawn(async move { axum::serve(listener, router).await });
             engines.push(engine);
         }
@@ -157,6 +171,25 @@ impl Builder {
         let forward = vec![("x-test-gate".to_owned(), "open".into())];
         Settings { limits: self.limits, pace, steps, worker_url, failed_url, forward }
     }
+
+    fn edge(&self, engine: Arc<Engine>, worker_url: &Url, failed_url: &Url) -> Http {
+        let key = |name: &str, key: &str| ApiKey { name: name.to_owned(), key: key.into() };
+        Http {
+            engine,
+            authenticator: Authenticator::new(Auth::ApiKeys(vec![key("ann", ANN), key("bob", BOB)])),
+            pushes: Pushes {
+                verifier: Verifier::new(Some(Queue::keys()), BTreeMap::new()),
+                worker_url: worker_url.to_string(),
+                failed_url: failed_url.to_string(),
+                clock: Box::new(cliprelay::clock::unix_seconds),
+            },
+            operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
+            cors_origins: Vec::new(),
+            wait_max: Duration::from_secs(25),
+            watching: cliprelay::http::Watching::new(self.watchers, self.stream_max),
+            tasks: TaskTracker::new(),
+        }
+    }
 }
 
 impl TestApp {
@@ -168,7 +201,15 @@ impl TestApp {
             done_ttl: 24 * HOUR,
             failed_ttl: 168 * HOUR,
         };
-        Builder { on_redis: false, routers: 1, limits, klap: KlapPace::IMMEDIATE, watchers: 2_000 }
+        Builder {
+            on_redis: false,
+            routers: 1,
+            limits,
+            klap: KlapPace::IMMEDIATE,
+            watchers: 2_000,
+            access: supabase::Access::Public,
+            stream_max: Duration::from_mins(10),
+        }
     }
 
     /// Over the embedded store.
@@ -181,7 +222,7 @@ async fn bind() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
-fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
+fn services(queue: &Queue, sandbox: &Sandbox, access: supabase::Access) -> Services {
     let options = outbound::Options::default();
     let http = outbound::client(&options).unwrap();
     let base = format!("http://{}", sandbox.address);
@@ -190,6 +231,7 @@ fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
         url: format!("{base}/supabase").parse().unwrap(),
         service_key: SUPABASE_KEY.into(),
         bucket: "videos".to_owned(),
+        access,
         table: "projects".to_owned(),
         columns: supabase::Columns::default(),
         timeouts: supabase::Timeouts::default(),
@@ -201,24 +243,5 @@ fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
         supabase: supabase::Supabase::new(http, supabase).unwrap(),
         source: source::Source::new(guard.clone(), source::Options::default()),
         guard,
-    }
-}
-
-fn edge(engine: Arc<Engine>, worker_url: &Url, failed_url: &Url, watchers: usize) -> Http {
-    let key = |name: &str, key: &str| ApiKey { name: name.to_owned(), key: key.into() };
-    Http {
-        engine,
-        authenticator: Authenticator::new(Auth::ApiKeys(vec![key("ann", ANN), key("bob", BOB)])),
-        pushes: Pushes {
-            verifier: Verifier::new(Some(Queue::keys()), BTreeMap::new()),
-            worker_url: worker_url.to_string(),
-            failed_url: failed_url.to_string(),
-            clock: Box::new(cliprelay::clock::unix_seconds),
-        },
-        operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
-        cors_origins: Vec::new(),
-        wait_max: Duration::from_secs(25),
-        watching: cliprelay::http::Watching::new(watchers, Duration::from_mins(10)),
-        tasks: TaskTracker::new(),
     }
 }
