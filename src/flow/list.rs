@@ -40,12 +40,12 @@ impl Engine {
         for _ in 0..LOOKED_AT_MAX.div_ceil(at_once) {
             let page = self.store.list(&list, before.as_ref(), at_once).await?;
             let clock = Clock::new(page.now);
-            let mut last = None;
+            let mut seen = None;
             for (place, record) in &page.records {
                 if jobs.len() == listing.limit {
-                    return Ok(Jobs { jobs, next: last.or(before) });
+                    return Ok(Jobs { jobs, next: seen.or(before) });
                 }
-                last = Some(place.clone());
+                seen = Some(place.clone());
                 let loaded = match decode(record, clock) {
                     Err(Fault::Garbled(why)) => {
                         tracing::error!(job.id = %place.id(), why, "a record cannot be read; left out of its list");

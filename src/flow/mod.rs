@@ -30,7 +30,7 @@ pub use list::{Jobs, Listing};
 pub use readiness::Readiness;
 pub use record::Fault;
 pub use spent::Spent;
-pub use status::{Find, Status};
+pub use status::{Find, Seen, Status};
 pub use sweep::Swept;
 pub use watch::Watcher;
 

@@ -3,12 +3,12 @@
 #![cfg(feature = "local")]
 
 use super::connect;
-use super::writes::{HOUR, create, ending, id, memory, pointer, release, remember, swap};
+use super::writes::{HOUR, create, ending, id, list, listed, memory, pointer, release, remember, swap};
 use crate::support::redis::Server;
 use bytes::Bytes;
 use cliprelay::job::id::JobId;
 use cliprelay::store::redb::RedbStore;
-use cliprelay::store::{Commit, Committed, DueAt, Expected, PointerWrite, Record, Store};
+use cliprelay::store::{Commit, Committed, DueAt, Expected, Place, PointerWrite, Record, Store};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -60,6 +60,11 @@ impl Age {
     }
 }
 
+/// Older than every job of that age.
+pub fn place(age: u64) -> Place {
+    Place::new(age, &JobId::new("job"))
+}
+
 #[derive(Debug)]
 pub enum Verb {
     Commit(Box<Commit>),
@@ -70,6 +75,8 @@ pub enum Verb {
     Due(usize),
     Delete(String, Age),
     Count(String),
+    /// Whose, from which of the places on, how many.
+    List(String, u64, usize),
 }
 
 impl Verb {
@@ -93,6 +100,10 @@ impl Verb {
                 words("delete", store.delete(&id(name), age.expected(there)).await)
             }
             Self::Count(name) => words("count", store.count(name, HOUR).await),
+            Self::List(owner, before, limit) => {
+                let page = store.list(&list(owner), Some(&place(*before)), *limit).await;
+                words("list", page.map(|page| (page.records, page.next)))
+            }
         }
     }
 }
@@ -122,7 +133,7 @@ impl Random {
     }
 
     pub fn verb(&mut self, step: usize, versions: &BTreeMap<JobId, u64>) -> Verb {
-        match self.below(20) {
+        match self.below(22) {
             0 => Verb::Get(self.name(4)),
             1 => Verb::Pointer(self.name(2)),
             2 => Verb::Recall(self.name(60)),
@@ -130,6 +141,7 @@ impl Random {
             4 => Verb::Due(usize::try_from(self.below(5)).unwrap()),
             5 => Verb::Delete(self.name(4), self.age()),
             6 => Verb::Count(self.name(2)),
+            7 | 8 => Verb::List(self.name(2), self.below(12), usize::try_from(self.below(5)).unwrap()),
             _ => Verb::Commit(Box::new(self.commit(step, versions))),
         }
     }
@@ -141,6 +153,7 @@ impl Random {
         // Now and then an operation of a while ago, which may be kept still or not.
         let op = if self.below(6) == 0 { step.saturating_sub(back) } else { step };
         let body = vec![u8::try_from(self.below(256)).unwrap(); usize::try_from(self.below(40)).unwrap()];
+        let (owner, age) = (self.name(2), self.below(12));
         let read = versions.get(&id(&name)).copied().unwrap_or(0);
         Commit {
             version: read + 1 + self.below(3),
@@ -154,6 +167,7 @@ impl Random {
             expiry: (self.below(5) == 0).then(|| ending(HOUR, HOUR, 3)),
             pointer: self.pointer(),
             remember: (self.below(5) == 0).then(|| remember(&self.name(60), &name, HOUR)),
+            listed: (self.below(3) > 0).then(|| listed(&owner, Place::new(age, &id(&name)), HOUR)),
             peek_due: usize::try_from(self.below(4)).unwrap(),
             ..create(&name, &op.to_string())
         }

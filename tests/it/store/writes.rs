@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use cliprelay::job::id::{JobId, OpId, Owner, ProjectId};
 use cliprelay::store::{
-    Commit, Committed, DueAt, Expected, Expiry, MemoryKey, PointerKey, PointerWrite, Record, Remember, Store, keys,
+    Commit, Committed, DueAt, Expected, Expiry, ListKey, Listed, MemoryKey, Place, PointerKey, PointerWrite, Record,
+    Remember, Store, keys,
 };
 use std::future::Future;
 use std::time::Duration;
@@ -22,6 +23,14 @@ pub fn pointer(project: &str) -> PointerKey {
 
 pub fn memory(key: &str) -> MemoryKey {
     keys::memory(&Owner::new("ann"), key)
+}
+
+pub fn list(owner: &str) -> ListKey {
+    keys::list(&Owner::new(owner))
+}
+
+pub fn listed(owner: &str, place: Place, keep: Duration) -> Listed {
+    Listed { list: list(owner), place, keep }
 }
 
 pub fn create(name: &str, op: &str) -> Commit {

@@ -54,6 +54,8 @@ pub struct TestApp {
     pub engines: Vec<Arc<Engine>>,
     /// Where each router listens.
     pub bases: Vec<Url>,
+    /// The same without a socket between.
+    pub routers: Vec<axum::Router>,
     /// As configured: what pushes are signed for.
     pub worker_url: String,
     pub failed_url: String,
@@ -137,7 +139,7 @@ impl Builder {
         let bases: Vec<Url> = listeners.iter().map(base).collect();
         let (worker_url, failed_url) =
             (bases[0].join("api/worker/klap").unwrap(), bases[0].join("api/worker/klap/failed").unwrap());
-        let mut engines = Vec::new();
+        let (mut engines, mut routers) = (Vec::new(), Vec::new());
         for (listener, inner) in listeners.into_iter().zip(&stores) {
             let settings = self.settings(worker_url.clone(), failed_url.clone());
             let store = Arc::new(Watched { inner: inner.clone(), watch: watch.clone() });
@@ -145,6 +147,7 @@ impl Builder {
             let services = services(&queue, &sandbox, self.access);
             let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
             let router = router(self.edge(engine.clone(), &worker_url, &failed_url));
+            routers.push(router.clone());
             tokio::spawn(async move { axum::serve(listener, router).await });
             engines.push(engine);
         }
@@ -156,6 +159,7 @@ impl Builder {
             sandbox,
             engines,
             bases,
+            routers,
             worker_url: worker_url.into(),
             failed_url: failed_url.into(),
             http: outbound::client(&outbound::Options::default()).unwrap(),
