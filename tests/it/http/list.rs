@@ -75,7 +75,7 @@ async fn a_status_sifts_the_jobs() {
 #[tokio::test]
 async fn nobody_sees_anothers_jobs() {
     let app = TestApp::start().await;
-    let job = app.enqueue("p1", 1).await;
+    let job = app.enqueue("own", 1).await;
     let bobs = read(app.request(Method::GET, "/api/jobs").bearer_auth(BOB)).await.expect(200);
     assert_eq!(ids(&bobs), Vec::<String>::new());
     assert_eq!(ids(&app.get("/api/jobs").await), [job]);

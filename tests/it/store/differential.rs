@@ -136,7 +136,7 @@ impl Random {
         match self.below(22) {
             0 => Verb::Get(self.name(4)),
             1 => Verb::Pointer(self.name(2)),
-            2 => Verb::Recall(self.name(60)),
+            2 => Verb::Recall(self.name(40)),
             3 => Verb::Tombstone(self.name(4)),
             4 => Verb::Due(usize::try_from(self.below(5)).unwrap()),
             5 => Verb::Delete(self.name(4), self.age()),
@@ -166,7 +166,7 @@ impl Random {
             due: self.due(),
             expiry: (self.below(5) == 0).then(|| ending(HOUR, HOUR, 3)),
             pointer: self.pointer(),
-            remember: (self.below(5) == 0).then(|| remember(&self.name(60), &name, HOUR)),
+            remember: (self.below(5) == 0).then(|| remember(&self.name(40), &name, HOUR)),
             listed: (self.below(3) > 0).then(|| listed(&owner, Place::new(age, &id(&name)), HOUR)),
             peek_due: usize::try_from(self.below(4)).unwrap(),
             ..create(&name, &op.to_string())

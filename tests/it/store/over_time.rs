@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SEEDS: [u64; 4] = [2, 11, 1_000_033, 0xfade];
-const VERBS_PER_SEED: usize = 1_000;
+const VERBS_PER_SEED: usize = 1_200;
 const START: u64 = 1_795_435_200_000;
 const MINUTE: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE;
