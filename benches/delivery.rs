@@ -96,6 +96,7 @@ fn commit(bencher: Bencher<'_, '_>) {
             expiry: None,
             pointer: PointerWrite::Keep,
             remember: None,
+            listed: None,
             peek_due: 0,
             counts: Counts::default(),
         };

@@ -212,7 +212,16 @@ fn supabase_options(reader: &mut Reader<'_>) -> Option<supabase::Options> {
     let columns = supabase::Columns::parse(&columns)
         .map_err(|error| reader.problem("SUPABASE_PROJECT_COLUMNS", error.to_string()));
     let table = reader.text("SUPABASE_PROJECTS_TABLE").unwrap_or_else(|| "projects".to_owned());
+    let access = match reader.text("SUPABASE_BUCKET_ACCESS").as_deref() {
+        None | Some("public") => supabase::Access::Public,
+        Some("private") => supabase::Access::Private,
+        Some(_) => {
+            reader.problem("SUPABASE_BUCKET_ACCESS", "must be public or private");
+            return None;
+        }
+    };
     Some(supabase::Options {
+        access,
         url: url?,
         service_key: key?,
         bucket: reader.text("SUPABASE_BUCKET").unwrap_or_else(|| "videos".to_owned()),

@@ -1,14 +1,16 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
 //! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`.
+//! retry by hand), `status`, `watch`, `list`, `clip`.
 
+mod clip;
 mod control;
 mod delivery;
 mod enqueue;
 mod intake;
 mod journal;
 mod limits;
+mod list;
 mod outbox;
 mod readiness;
 mod rebuild;
@@ -20,15 +22,17 @@ mod sweep;
 mod watch;
 
 pub use crate::kinds::{FieldError, Kind, View};
+pub use clip::ClipError;
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
 pub use intake::{Ask, Checked, Trust};
 pub use limits::{Limit, Policy, Protection, Standing, TurnError};
+pub use list::{Jobs, Listing};
 pub use readiness::Readiness;
 pub use record::Fault;
 pub use spent::Spent;
-pub use status::{Find, Status};
+pub use status::{Find, Seen, Status};
 pub use sweep::Swept;
 pub use watch::Watcher;
 

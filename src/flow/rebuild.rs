@@ -139,6 +139,7 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
     for receipt in &message.receipts {
         job.ledger.receive(receipt);
     }
+    job.progress = older.map_or(0, |older| older.job.progress).max(message.progress.min(99));
     job.ledger.possible_duplicates = job.ledger.possible_duplicates.max(message.possible_duplicates);
     // What may have been paid since counts as unknown, unless something is known of it.
     for effect in kind.rebuild(&job.ledger.receipts, &message.resume).possibly_paid {

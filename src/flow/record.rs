@@ -4,9 +4,11 @@
 use super::limits::rest_of_day;
 use super::{Engine, Limit, millis};
 use crate::job::ledger::Intent;
-use crate::job::{self, Job, JobId, Millis, OpId, Refused, wire};
+use crate::job::{self, Job, JobId, Limits, Millis, OpId, Refused, wire};
 use crate::sabotage::{self, Sabotage};
-use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record, Remember, keys};
+use crate::store::{
+    self, Commit, Committed, DueAt, Expected, Expiry, Listed, Place, PointerWrite, Record, Remember, keys,
+};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -260,9 +262,18 @@ impl Engine {
                 (None, None) => PointerWrite::Keep,
             },
             remember: along.remember.clone(),
+            // As it begins and as it ends, so that a list which was lost fills again.
+            listed: (old.is_none() || ttl.is_some() || along.take_pointer.is_some()).then(|| self.listed(new)),
             peek_due: along.peek_due,
             counts,
         }
+    }
+
+    /// Longer than any record stays that is not written as listed again.
+    fn listed(&self, job: &Job) -> Listed {
+        let Limits { queue_timeout, job_timeout, done_ttl, failed_ttl, .. } = self.settings.limits;
+        let life = Duration::from_millis(queue_timeout + job_timeout + done_ttl.max(failed_ttl));
+        Listed { list: keys::list(&job.owner), place: Place::new(job.created_at, &job.id), keep: life + TOMBSTONE }
     }
 
     fn new_op(&self) -> OpId {
@@ -330,6 +341,6 @@ fn over_budget(clock: Clock) -> Updated {
     Updated::Limited(Limit::Budget { resets_in: rest_of_day(clock.now()) })
 }
 
-fn decode(record: &Record, clock: Clock) -> Result<Loaded, Fault> {
+pub(super) fn decode(record: &Record, clock: Clock) -> Result<Loaded, Fault> {
     Ok(Loaded { job: wire::decode_record(&record.body)?, version: record.version, clock })
 }

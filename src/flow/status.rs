@@ -63,6 +63,15 @@ fn tag(job: &Job, view: &View) -> String {
     format!("{}.{}", job.id, URL_SAFE_NO_PAD.encode(&digest[..12]))
 }
 
+/// What a caller has seen of a job already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// Whatever is there now.
+    Now,
+    /// What these tags name.
+    Tags(Vec<String>),
+}
+
 impl Engine {
     /// `owner`: `None` for an operator, who sees all jobs (and finds them by job only).
     pub async fn status(&self, find: &Find, owner: &Owner) -> Result<Option<Status>, Fault> {
@@ -76,24 +85,34 @@ impl Engine {
         Ok(self.owned(&id, Some(owner)).await?.map(|loaded| status_of(&loaded)))
     }
 
-    /// The status as soon as it differs visibly from `seen` (or from what is there now), or as it is after `wait`.
+    /// The status as soon as it differs visibly from `seen`, or as it is after `wait`; and whether it differs.
     pub async fn status_after(
         self: &Arc<Self>,
         find: &Find,
         owner: &Owner,
-        seen: Option<String>,
+        seen: Seen,
         wait: Duration,
-    ) -> Result<Option<Arc<Status>>, Fault> {
+    ) -> Result<Option<(Arc<Status>, bool)>, Fault> {
         let end = Instant::now() + wait;
-        let Some(mut watcher) = self.watch(find, owner, seen.clone()).await? else { return Ok(None) };
-        if watcher.current().job.is_final() {
-            return Ok(Some(Arc::clone(watcher.current())));
+        // Of several it is not known which is the newest: then the store is asked.
+        let newest = match &seen {
+            Seen::Tags(tags) if tags.len() == 1 => tags.first().cloned(),
+            Seen::Now | Seen::Tags(_) => None,
+        };
+        let Some(mut watcher) = self.watch(find, owner, newest).await? else { return Ok(None) };
+        let mut status = Arc::clone(watcher.current());
+        let first = status.tag().to_owned();
+        let is_news = |status: &Status| match &seen {
+            Seen::Now => status.tag() != first,
+            Seen::Tags(tags) => tags.iter().all(|tag| tag != status.tag()),
+        };
+        while !is_news(&status) && !status.job.is_final() {
+            watcher.see();
+            let Some(next) = timeout_at(end, watcher.next()).await.ok().flatten() else { break };
+            status = next;
         }
-        if seen.is_none() {
-            watcher.next().await;
-        }
-        let changed = timeout_at(end, watcher.next()).await.ok().flatten();
-        Ok(Some(changed.unwrap_or_else(|| Arc::clone(watcher.current()))))
+        let news = is_news(&status);
+        Ok(Some((status, news)))
     }
 }
 

@@ -240,6 +240,11 @@ impl Watcher {
         &self.current
     }
 
+    /// The caller sees what is there now.
+    pub fn see(&mut self) {
+        self.known = Some(self.current.tag().to_owned());
+    }
+
     /// Whether the caller has seen what is there now.
     pub fn is_known(&self) -> bool {
         self.known.as_deref() == Some(self.current.tag())
@@ -249,7 +254,7 @@ impl Watcher {
     pub async fn next(&mut self) -> Option<Arc<Status>> {
         loop {
             if !self.is_known() {
-                self.known = Some(self.current.tag().to_owned());
+                self.see();
                 return Some(Arc::clone(&self.current));
             }
             tokio::select! {

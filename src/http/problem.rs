@@ -1,7 +1,7 @@
 //! What an API caller is told when something is wrong: `application/problem+json`. A handler returns a [`Problem`]; the
 //! outermost layer writes it out, together with the request's id, and turns what the framework itself refused into one.
 
-use crate::flow::{CancelError, EnqueueError, Fault, FieldError, RetryError};
+use crate::flow::{CancelError, ClipError, EnqueueError, Fault, FieldError, RetryError};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -124,6 +124,19 @@ impl From<CancelError> for Problem {
                 .with("jobId", job.id.as_str())
                 .with("jobStatus", job.state.public()),
             CancelError::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+impl From<ClipError> for Problem {
+    fn from(error: ClipError) -> Self {
+        match error {
+            ClipError::NotFound => Self::not_found("No such clip"),
+            ClipError::Storage(error) => {
+                tracing::warn!(error, "a clip's address could not be had");
+                Self::unavailable("storage_unavailable", "Storage is not available; try again")
+            }
+            ClipError::Fault(fault) => fault.into(),
         }
     }
 }

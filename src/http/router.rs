@@ -1,6 +1,6 @@
 //! Every route, and the layers around them.
 
-use super::routes::{cron, deliveries, events as sse, health, jobs, page as pages};
+use super::routes::{clips, cron, deliveries, events as sse, health, jobs, list as lists, page as pages};
 use super::{Http, cors, problem};
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -17,11 +17,13 @@ use tower_http::trace::{DefaultOnFailure, TraceLayer};
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The routes this build serves; the serverless host's file is compared with them.
-pub const ROUTES: [&str; 9] = [
+pub const ROUTES: [&str; 11] = [
     "/",
     "/api/process-klap",
     "/api/process-klap/retry",
     "/api/process-klap/events",
+    "/api/jobs",
+    "/api/clips/{id}",
     "/api/worker/klap",
     "/api/worker/klap/failed",
     "/api/cron/klap",
@@ -32,12 +34,14 @@ pub const ROUTES: [&str; 9] = [
 pub fn router(http: Http) -> Router {
     let cors = cors::layer(&http.cors_origins);
     let http = Arc::new(http);
-    let [page, process, retry, events, worker, failed, cron, health, ready] = ROUTES;
+    let [page, process, retry, events, list, clip, worker, failed, cron, health, ready] = ROUTES;
     let routes = Router::new()
         .route(page, get(pages::first))
         .route(process, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
         .route(retry, post(jobs::retry))
         .route(events, get(sse::events))
+        .route(list, get(lists::list))
+        .route(clip, get(clips::clip))
         .route(worker, post(deliveries::worker))
         .route(failed, post(deliveries::failed))
         .route(cron, get(cron::sweep).post(cron::sweep))

@@ -11,10 +11,16 @@ pub fn time(at: Millis) -> String {
 }
 
 pub fn status(status: &Status) -> Value {
+    let mut told = job(status);
+    told["success"] = true.into();
+    told
+}
+
+/// A job as one of several.
+pub fn job(status: &Status) -> Value {
     let job = &status.job;
     let failure = job.error.as_ref().filter(|_| job.state == State::Failed);
     json!({
-        "success": true,
         "jobId": job.id,
         "projectId": job.project,
         "status": job.state.public(),

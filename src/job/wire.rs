@@ -72,6 +72,9 @@ pub struct Message {
     /// Paid calls repeated although an earlier one may have been billed.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub possible_duplicates: u32,
+    /// How far the job was when this was sent: what callers were told never runs backwards.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub progress: u8,
     /// What else the kind needs to find its way again; its own shape.
     #[serde(default)]
     pub resume: Value,
@@ -91,6 +94,7 @@ impl Message {
             deadline: job.deadline,
             receipts: job.ledger.receipts.clone(),
             possible_duplicates: job.ledger.possible_duplicates,
+            progress: job.progress,
             resume,
         }
     }
@@ -112,6 +116,11 @@ impl Message {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
 fn is_zero(count: &u32) -> bool {
     *count == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
+fn is_nothing(progress: &u8) -> bool {
+    *progress == 0
 }
 
 fn check_version(bytes: &[u8]) -> Result<(), Error> {

@@ -201,4 +201,16 @@ impl Kind {
             Self::Clip => clip::view(job),
         }
     }
+
+    /// Where a stored clip of a job is in storage, by the clip's public id.
+    pub fn stored_path(self, job: &Job, clip: &str) -> Option<String> {
+        match self {
+            Self::Clip => clip::stored_path(job, clip),
+        }
+    }
+
+    /// The project that a clip's public id names.
+    pub fn project_of(clip: &str) -> Option<&str> {
+        clip::project_of(clip)
+    }
 }

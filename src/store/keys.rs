@@ -9,6 +9,7 @@
 //! | `ended:<id>`                 | the epoch in which the job ended                        | [`Expiry::tombstone`]        |
 //! | `project:<owner, project>`   | id of the project's current job                         | with that job's record       |
 //! | `reply:<owner, key>`         | reply remembered under an idempotency key               | [`Remember::ttl`]            |
+//! | `jobs:<owner>`               | sorted set, all of score 0: creation time and job id    | [`Listed::keep`] after the last entry |
 //! | `count:<name>`               | a counter: `sweeps`, `rate:owner:<owner>`, `rate:address:<address>` | its window after first use |
 //! | `count:spend:<day>`          | cents counted on that UTC day                           | [`Tally::ttl`]               |
 //! | `live`                       | sorted set: job id by when it has ended at the latest   | entry by entry               |
@@ -16,11 +17,12 @@
 //!
 //! [`Expiry::record`]: super::Expiry::record
 //! [`Expiry::tombstone`]: super::Expiry::tombstone
+//! [`Listed::keep`]: super::Listed::keep
 //! [`Remember::ttl`]: super::Remember::ttl
 //! [`Store::ping`]: super::Store::ping
 //! [`Tally::ttl`]: super::Tally::ttl
 
-use super::{MemoryKey, PointerKey};
+use super::{ListKey, MemoryKey, PointerKey};
 use crate::job::id::{JobId, Owner, ProjectId};
 use std::time::Duration;
 
@@ -50,6 +52,11 @@ pub fn address_rate(network: &str) -> String {
 /// What was spent on a day, counted from the epoch.
 pub fn spent_on(day: u64) -> String {
     format!("spend:{day}")
+}
+
+/// The list of an owner's jobs.
+pub fn list(owner: &Owner) -> ListKey {
+    ListKey(owner.as_str().to_owned())
 }
 
 /// The owner's length in front keeps two owners apart whatever characters their names are made of.
@@ -93,6 +100,10 @@ impl Names {
 
     pub(super) fn memory(&self, key: &MemoryKey) -> String {
         format!("{}reply:{}", self.tag, key.0)
+    }
+
+    pub(super) fn list(&self, key: &ListKey) -> String {
+        format!("{}jobs:{}", self.tag, key.0)
     }
 
     pub(super) fn counter(&self, name: &str) -> String {

@@ -4,8 +4,8 @@
 //! A record is opaque bytes under a job's id with a version, which its writer chooses: larger than the one before, and drawn
 //! so that no two writes share one, also after a store has lost its last writes and gone on from an older state. Beside it a store keeps:
 //! the *due index* (job id by the time somebody must look at it), *pointers* (owner and project to the current job),
-//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *counters*, and which jobs
-//! are *live* (each until a time at the latest).
+//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *lists* (an owner's jobs by
+//! their age), *counters*, and which jobs are *live* (each until a time at the latest).
 //! Time is the store's own: `now` comes with every answer, and nobody above reads a clock for leases or deadlines.
 
 mod counts;
@@ -20,6 +20,9 @@ use crate::job::id::{JobId, Millis, OpId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
+
+/// The entries of one list.
+pub const LISTED_MAX: usize = 1_000;
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -45,6 +48,10 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes a record of this version (or, if there is none, what is left of it) with its due entry; the tombstone stays.
     /// Whether it was so: a record that has been written since is left alone. One round trip.
     async fn delete(&self, id: &JobId, expected: Expected) -> Result<bool, Error>;
+
+    /// A page of a list, newest first: up to `limit` entries that are older than `before`. Entries whose record is gone are left
+    /// out, and dropped. Two round trips, three if something is dropped.
+    async fn list(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error>;
 
     /// Adds one to a counter that is forgotten `window` after its first use; the new value.
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error>;
@@ -82,6 +89,45 @@ pub struct Due {
     pub jobs: Vec<JobId>,
 }
 
+/// What [`Store::list`] answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    pub now: Millis,
+    pub records: Vec<(Place, Record)>,
+    /// The last entry looked at, where the next page goes on; `None`: the list ends here.
+    pub next: Option<Place>,
+}
+
+/// The name of an owner's list, built by [`keys::list`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ListKey(pub String);
+
+/// A job's place in a list. Places sort as text, the newest last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(String);
+
+impl Place {
+    pub fn new(created_at: Millis, id: &JobId) -> Self {
+        Self(format!("{created_at:013}.{id}"))
+    }
+
+    /// `None`: no place was ever written like this.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (created_at, id) = text.split_once('.')?;
+        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+        let well = created_at.len() == 13 && created_at.bytes().all(|byte| byte.is_ascii_digit());
+        (well && (1..=128).contains(&id.len()) && plain(id)).then(|| Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn id(&self) -> JobId {
+        JobId::new(self.0.split_once('.').map_or("", |(_, id)| id))
+    }
+}
+
 /// The name of a pointer, built by [`keys::pointer`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PointerKey(pub String);
@@ -108,6 +154,8 @@ pub struct Commit {
     pub pointer: PointerWrite,
     /// Written only if the key is free; otherwise the answer is [`Committed::Remembered`].
     pub remember: Option<Remember>,
+    /// Put the job into a list (again).
+    pub listed: Option<Listed>,
     /// Answer up to this many due jobs along with [`Committed::Applied`], as they are after this commit.
     pub peek_due: usize,
     pub counts: Counts,
@@ -168,6 +216,15 @@ pub struct Remember {
     pub key: MemoryKey,
     pub reply: Bytes,
     pub ttl: Duration,
+}
+
+/// A job's entry in a list, which holds the newest [`LISTED_MAX`] and forgets the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub list: ListKey,
+    pub place: Place,
+    /// The entry stays at least so long.
+    pub keep: Duration,
 }
 
 /// What became of a [`Commit`].

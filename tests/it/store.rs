@@ -8,6 +8,7 @@ mod redb_only;
 mod redis_only;
 mod suite;
 mod suite_counts;
+mod suite_lists;
 mod suite_time;
 mod writes;
 
@@ -50,6 +51,10 @@ conformance!(
     suite::due_jobs_come_earliest_first,
     suite::a_commit_can_peek_at_due_jobs,
     suite::deleting_takes_the_record_and_its_due_entry,
+    suite_lists::a_list_is_paged_from_the_newest_on,
+    suite_lists::a_refused_commit_lists_nothing,
+    suite_lists::entries_without_a_record_are_dropped,
+    suite_lists::a_list_ends_some_time_after_its_last_entry,
     suite_time::a_final_commit_ends_everything_of_the_job,
     suite_time::a_later_commit_lifts_the_expiry,
     suite_time::putting_back_a_forgotten_job_removes_its_tombstone,

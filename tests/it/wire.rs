@@ -183,8 +183,11 @@ fn what_is_written_today_is_what_was_written_first() {
         assert_eq!(json_of(&encode_record(&job)), json_of(&golden(record)), "{record}");
         let mut written = json_of(&message_of(&job).encode());
         // Added since: who wrote it first did without, and who reads it may.
-        if let Some(count) = written.as_object_mut().and_then(|fields| fields.shift_remove("possibleDuplicates")) {
-            assert_eq!(count, json!(job.ledger.possible_duplicates), "{message}");
+        for (field, value) in
+            [("possibleDuplicates", u64::from(job.ledger.possible_duplicates)), ("progress", u64::from(job.progress))]
+        {
+            let there = written.as_object_mut().and_then(|fields| fields.shift_remove(field));
+            assert_eq!(there, (value > 0).then(|| json!(value)), "{field} of {message}");
         }
         assert_eq!(written, json_of(&golden(message)), "{message}");
         assert_eq!(self::record(record), job);

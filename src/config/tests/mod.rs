@@ -3,6 +3,7 @@
 mod access;
 mod addresses;
 mod durations;
+mod edge;
 mod protection;
 mod told;
 

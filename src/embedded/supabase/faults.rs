@@ -18,6 +18,7 @@ pub enum Op {
     TusPatch,
     TusHead,
     Info,
+    Sign,
     RowGet,
     Rpc,
     RowPatch,

@@ -1,5 +1,6 @@
 //! Giving objects out: to the key's holder, to everyone from a public bucket, and to whoever has a signed address.
 
+use super::faults::Op;
 use super::objects::Object;
 use super::reply::{Answer, storage};
 use super::{Error, Supabase, buckets, reply, signed, wire};
@@ -52,13 +53,14 @@ async fn sign(
     headers: HeaderMap,
     Json(asked): Json<wire::Sign>,
 ) -> Answer {
+    let (plan, _) = supabase.enter(Op::Sign, &headers, Body::empty()).await?;
     supabase.storage_key(&headers)?;
     supabase.object(&bucket, &path).await?;
     let until = jiff::Timestamp::now().as_second().saturating_add_unsigned(asked.expires_in);
     let name = format!("{bucket}/{path}");
     let token = signed::token(&supabase.signing_key().await?, &name, until)?;
     let signed_url = format!("/object/sign/{name}?token={token}");
-    Ok(Json(wire::Signed { signed_url }).into_response())
+    Ok(plan.finish(Json(wire::Signed { signed_url }).into_response()))
 }
 
 #[derive(Deserialize)]

@@ -1,6 +1,6 @@
 //! The frontend's routes: enqueue, status, cancel, retry.
 
-use crate::flow::{Ask, FieldError, Find, Kind};
+use crate::flow::{Ask, FieldError, Find, Kind, Seen};
 use crate::http::caller::{Caller, Received};
 use crate::http::limits::{self, Network};
 use crate::http::{Http, Problem, body, view};
@@ -72,6 +72,10 @@ impl Which {
         self.job().map(Find::Job)
     }
 
+    pub(super) fn any_job(&self) -> Option<JobId> {
+        self.job_id.as_ref().map(JobId::new)
+    }
+
     fn job(&self) -> Result<JobId, Problem> {
         let job = self.job_id.as_ref().filter(|job| !job.is_empty());
         job.map(JobId::new).ok_or_else(|| Problem::bad_request("Missing jobId"))
@@ -90,34 +94,47 @@ pub async fn status(
 ) -> Result<Response, Problem> {
     let which = which(query)?;
     let find = which.find()?;
-    let known = headers.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).unwrap_or_default();
+    let seen = seen(&headers);
     let wait = Duration::from_secs(which.wait.unwrap_or(0)).min(http.wait_max);
     let found = if wait.is_zero() {
-        http.engine.status(&find, &owner).await?.map(Arc::new)
+        let found = http.engine.status(&find, &owner).await?;
+        found.map(|status| {
+            let news = match &seen {
+                None => true,
+                Some(Seen::Now) => false,
+                Some(Seen::Tags(tags)) => tags.iter().all(|tag| tag != status.tag()),
+            };
+            (Arc::new(status), news)
+        })
     } else {
         let _place = http.watching.enter()?;
-        http.engine.status_after(&find, &owner, seen(known), wait).await?
+        let found = http.engine.status_after(&find, &owner, seen.clone().unwrap_or(Seen::Now), wait).await?;
+        found.map(|(status, news)| (status, news || seen.is_none()))
     };
-    let status = found.ok_or_else(|| Problem::not_found("No job found for this project"))?;
+    let (status, news) = found.ok_or_else(|| Problem::not_found("No job found for this project"))?;
     let tag = format!("\"{}\"", status.tag());
-    let unchanged =
-        known.split(',').any(|known| matches!(known.trim().trim_start_matches("W/"), t if t == tag || t == "*"));
     // Weak: two answers under one tag may differ in when the record was written and when to look next.
     let tag = format!("W/{tag}");
     let headers = [
         (ETAG, HeaderValue::from_str(&tag).unwrap_or_else(|_| HeaderValue::from_static("\"\""))),
         (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
     ];
-    if unchanged {
+    if !news {
         return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
     }
     Ok((headers, Json(view::status(&status))).into_response())
 }
 
-/// The state a caller has seen, read back from our tag.
-fn seen(tags: &str) -> Option<String> {
-    let tag = tags.trim().trim_start_matches("W/").trim_matches('"');
-    (!tag.is_empty()).then(|| tag.to_owned())
+/// What a caller has seen, read back from our tags; `None`: nothing is said.
+fn seen(headers: &HeaderMap) -> Option<Seen> {
+    let lines = headers.get_all(IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
+    let tags = lines.flat_map(|line| line.split(',')).map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'));
+    let tags: Vec<String> = tags.filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+    match tags.as_slice() {
+        [] => None,
+        tags if tags.iter().any(|tag| tag == "*") => Some(Seen::Now),
+        _ => Some(Seen::Tags(tags)),
+    }
 }
 
 pub async fn cancel(

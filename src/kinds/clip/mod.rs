@@ -15,7 +15,7 @@ mod transfer;
 mod view;
 
 pub use price::cents;
-pub use view::view;
+pub use view::{project_of, stored_path, view};
 
 use super::{Context, Halt, Length, Start};
 use crate::job::{Failure, Job, Outcome, Receipt, Report, Settlement};

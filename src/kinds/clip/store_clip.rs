@@ -5,7 +5,7 @@ use super::plan::Upload;
 use crate::sabotage::{self, Sabotage};
 use crate::services::Services;
 use crate::services::source::{self, Opened};
-use crate::services::supabase::{self, CHUNK, ObjectInfo, Offset, Pieces, RESUMABLE_FROM, UploadUrl};
+use crate::services::supabase::{self, Access, CHUNK, ObjectInfo, Offset, Pieces, RESUMABLE_FROM, UploadUrl};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use url::Url;
@@ -17,6 +17,8 @@ pub(super) struct StoreClip {
     pub index: usize,
     pub url: Url,
     pub path: String,
+    /// The clip's address for callers, if the bucket is private.
+    pub private_url: String,
     /// A resumable upload that an earlier attempt began.
     pub upload: Option<Upload>,
     /// Told when a resumable upload begins, so that it can be written down while it goes on.
@@ -76,8 +78,11 @@ impl StoreClip {
         }
         match stored {
             Some(info) if info.size == total => {
-                let url = storage.public_url(&self.path).map_err(from_storage)?;
-                Ok((total, url.into()))
+                let url = match storage.access() {
+                    Access::Public => storage.public_url(&self.path).map_err(from_storage)?.into(),
+                    Access::Private => self.private_url.clone(),
+                };
+                Ok((total, url))
             }
             Some(info) => Err(Trouble::Failed(format!("storage has {} of {total} bytes", info.size))),
             None => {

@@ -5,6 +5,7 @@
 use super::export::{no_clips_stored, pay};
 use super::plan::{Clip, ClipState, Plan, Stored, Upload};
 use super::store_clip::{Moved, StoreClip, Trouble};
+use super::view::private_url;
 use super::{Context, Halt, away, first_look, klap_away, klap_unauthorized, plan, report, settlement, step};
 use crate::job::{Outcome, Settlement};
 use crate::services::klap::{self, wire};
@@ -150,7 +151,9 @@ async fn store_all(
             let clip = &mut plan.clips[index];
             clip.state = ClipState::Storing;
             let path = clip.path(project, job);
-            let moving_clip = StoreClip { index, url, path, upload: clip.upload.clone(), begun: begun.clone() };
+            let (upload, begun) = (clip.upload.clone(), begun.clone());
+            let moving_clip =
+                StoreClip { index, url, path, private_url: private_url(project, job, index), upload, begun };
             moving.push(moving_clip.run(context.services));
         }
         if moving.is_empty() {

@@ -36,9 +36,18 @@ pub struct Options {
     /// A legacy `service_role` JWT or an `sb_secret_` key.
     pub service_key: SecretString,
     pub bucket: String,
+    pub access: Access,
     pub table: String,
     pub columns: Columns,
     pub timeouts: Timeouts,
+}
+
+/// Who may read the bucket's objects by their plain address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Public,
+    /// Only who holds a signed address.
+    Private,
 }
 
 #[derive(Debug, Clone)]

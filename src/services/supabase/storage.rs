@@ -1,6 +1,6 @@
 //! Objects in the bucket.
 
-use super::{Error, Pieces, Supabase, wire};
+use super::{Access, Error, Pieces, Supabase, wire};
 use bytes::Bytes;
 use futures_util::Stream;
 use reqwest::Method;
@@ -55,6 +55,11 @@ impl Supabase {
     /// The address for everyone, if the bucket is public; no call is made.
     pub fn public_url(&self, path: &str) -> Result<Url, Error> {
         self.object(&["public"], path)
+    }
+
+    /// How the bucket is configured to be read; storage is not asked.
+    pub fn access(&self) -> Access {
+        self.options.access
     }
 
     pub async fn bucket_is_public(&self) -> Result<bool, Error> {

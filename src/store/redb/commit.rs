@@ -1,6 +1,7 @@
 //! Compare and commit, as `redis/lua/commit.lua` does it, in the same order.
 
 use super::counts;
+use super::list;
 use super::tables::{
     DUE, ExpiresAt, Kind, NEVER, POINTERS, RECORDS, REPLIES, TOMBSTONES, due_by, expires, gone, purge, set_due,
 };
@@ -50,6 +51,9 @@ pub(super) fn commit(write: &WriteTransaction, commit: &Commit, now: Millis) -> 
         let at = after(now, remember.ttl);
         write.open_table(REPLIES)?.insert(remember.key.0.as_str(), (at, remember.reply.as_ref()))?;
         expires(write, at, Kind::Reply, &remember.key.0)?;
+    }
+    if let Some(listed) = &commit.listed {
+        list::put(write, listed, now)?;
     }
     match commit.due {
         DueAt::Keep => {}

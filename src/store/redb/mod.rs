@@ -4,11 +4,15 @@
 mod clock;
 mod commit;
 mod counts;
+mod list;
 mod tables;
 
 pub use clock::Clock;
 
-use super::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Record, Store, Taken, Turn};
+use super::{
+    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store, Taken,
+    Turn,
+};
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -219,6 +223,17 @@ impl Store for RedbStore {
             Ok((true, true))
         })
         .await
+    }
+
+    async fn list(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error> {
+        let (key, before) = (list.clone(), before.cloned());
+        let (page, gone) = self.read(move |read, now| list::page(read, &key, before.as_ref(), limit, now)).await?;
+        if !gone.is_empty() {
+            let key = list.clone();
+            // What could not be dropped is met again.
+            let _ = self.write(move |write, now| Ok((true, list::drop_gone(write, &key, &gone, now)?))).await;
+        }
+        Ok(page)
     }
 
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {

@@ -1,6 +1,7 @@
 //! The embedded store's tables, and the few things done to them alike: what has expired reads as if it were not there,
 //! and is removed a little at a time by the writes that follow.
 
+use super::list;
 use crate::job::id::Millis;
 use redb::{Error, ReadableTable, Table, TableDefinition, WriteTransaction};
 
@@ -27,6 +28,8 @@ pub(super) const REPLIES: TableDefinition<&str, (ExpiresAt, &[u8])> = TableDefin
 pub(super) const COUNTERS: TableDefinition<&str, (ExpiresAt, u64)> = TableDefinition::new("counters");
 /// Live jobs, by when they have ended at the latest.
 pub(super) const LIVE: TableDefinition<&str, Millis> = TableDefinition::new("live");
+/// List and place: read in order.
+pub(super) const LISTED: TableDefinition<(&str, &str), ExpiresAt> = TableDefinition::new("listed");
 /// What may be removed when: expiry, table, key. An entry whose expiry was moved since is left alone.
 const EXPIRIES: TableDefinition<(ExpiresAt, u8, &str), ()> = TableDefinition::new("expiries");
 
@@ -39,6 +42,8 @@ pub(super) enum Kind {
     Pointer = 2,
     Reply = 3,
     Counter = 4,
+    /// Its key is list and place, with a line's end between.
+    Listed = 5,
 }
 
 /// Has an entry of this expiry gone?
@@ -62,6 +67,7 @@ pub(super) fn prepare(write: &WriteTransaction) -> Result<Option<u64>, Error> {
     write.open_table(REPLIES)?;
     write.open_table(COUNTERS)?;
     write.open_table(LIVE)?;
+    write.open_table(LISTED)?;
     write.open_table(EXPIRIES)?;
     Ok(None)
 }
@@ -83,6 +89,7 @@ pub(super) fn purge(write: &WriteTransaction, now: Millis) -> Result<(), Error> 
             1 => remove_if(write.open_table(TOMBSTONES)?, &key, |(expires, _)| expires == at)?,
             2 => remove_if(write.open_table(POINTERS)?, &key, |(expires, _)| expires == at)?,
             3 => remove_if(write.open_table(REPLIES)?, &key, |(expires, _)| expires == at)?,
+            5 => list::remove_expired(write, &key, at)?,
             _ => remove_if(write.open_table(COUNTERS)?, &key, |(expires, _)| expires == at)?,
         }
     }

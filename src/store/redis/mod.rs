@@ -4,12 +4,16 @@
 mod commit;
 mod failure;
 mod link;
+mod list;
 mod options;
 
 pub use options::{Dialect, InvalidOptions, Options};
 
 use super::keys::{Names, expiry_ms};
-use super::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Record, Store, Taken, Turn, Window};
+use super::{
+    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store, Taken,
+    Turn, Window,
+};
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,6 +26,7 @@ const COMMIT: &str = concat!(include_str!("lua/limits.lua"), include_str!("lua/c
 const COUNT: &str = include_str!("lua/count.lua");
 const DELETE: &str = include_str!("lua/delete.lua");
 const TAKE: &str = include_str!("lua/take.lua");
+const UNLIST: &str = include_str!("lua/unlist.lua");
 /// Lets Upstash lock only the keys a script names; a stock Redis refuses to load a script with it.
 const KEY_LOCKING: &str = "#!lua flags=allow-key-locking\n";
 /// How long [`Store::ping`]'s mark stays.
@@ -34,6 +39,7 @@ pub struct RedisStore {
     count: Code,
     delete: Code,
     take: Code,
+    unlist: Code,
 }
 
 /// A script's text, and the hash by which the server knows it once it was sent.
@@ -54,6 +60,7 @@ impl RedisStore {
             count: Code::new(COUNT, options.dialect()),
             delete: Code::new(DELETE, options.dialect()),
             take: Code::new(TAKE, options.dialect()),
+            unlist: Code::new(UNLIST, options.dialect()),
         })
     }
 
@@ -150,6 +157,10 @@ impl Store for RedisStore {
         };
         // Sent twice, the second would answer that nothing is as expected although the first deleted it.
         self.run(&self.delete, Repeat::Never, fill).await
+    }
+
+    async fn list(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error> {
+        self.page(list, before, limit).await
     }
 
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {

@@ -44,6 +44,7 @@ async fn a_record_put_back_says_what_its_message_says() {
         );
         assert_eq!((back.created_at, back.deadline), (lost.created_at, lost.deadline), "{step}");
         assert_eq!(back.ledger.receipts, lost.ledger.receipts, "{step}");
+        assert_eq!((back.progress, lost.progress > 0), (lost.progress, step != "submit"), "{step}");
         assert_eq!((back.rebuilt, &back.state, back.attempts), (true, &State::Waiting, 0), "{step}");
         let current = app.get("/api/process-klap?projectId=p1").await.expect(200);
         assert_eq!(current.body["jobId"], json!(job), "{step}: it is its project's job again");

@@ -2,13 +2,17 @@
 
 mod access;
 mod bodies;
+mod clips;
 mod cors;
 mod enqueue;
 mod events;
 mod forged;
 mod issuer_away;
 mod limits;
+mod list;
+mod race;
 mod shapes;
 mod signature;
 mod status;
+mod streams;
 mod watch;

@@ -92,3 +92,31 @@ async fn one_who_has_seen_the_projects_last_job_does_not_wait_for_its_next() {
     let answer = tokio::time::timeout(std::time::Duration::from_secs(15), waiting).await.expect("it waits");
     assert_eq!(answer.expect(200).body["jobId"], json!(newer));
 }
+
+#[tokio::test]
+async fn one_who_knows_several_states_waits_for_another() {
+    let app = TestApp::start().await;
+    let job = app.enqueue("p1", 1).await;
+    let tag = app.get(&format!("/api/process-klap?jobId={job}")).await.header("etag").to_owned();
+    let strong = tag.strip_prefix("W/").unwrap();
+    let short = format!("jobId={job}&wait=1");
+    for known in [&format!("\"{job}.other\", {tag}"), &format!("{strong},\"{job}.other\""), "*"] {
+        assert_eq!(watching(&app, &short, known).await.expect(304).header("etag"), tag, "{known}");
+    }
+    // None of them is what is there: told at once.
+    let long = format!("jobId={job}&wait=25");
+    let begun = std::time::Instant::now();
+    watching(&app, &long, &format!("\"{job}.a\", \"{job}.b\"")).await.expect(200);
+    assert!(begun.elapsed() < std::time::Duration::from_secs(15), "it waited");
+    for known in [&format!("\"{job}.other\", {tag}"), "*"] {
+        let before = app.get(&format!("/api/process-klap?jobId={job}")).await.header("etag").to_owned();
+        let known = known.replace(&tag, &before);
+        let calls = app.watch.calls();
+        let change = async {
+            until("the watcher has looked", async || app.watch.calls() > calls).await;
+            app.next().await.expect(200);
+        };
+        let (changed, ()) = tokio::join!(watching(&app, &long, &known), change);
+        assert_ne!(changed.expect(200).header("etag"), before, "{known}");
+    }
+}

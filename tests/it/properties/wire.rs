@@ -48,11 +48,11 @@ fn receipts() -> impl Strategy<Value = Vec<Receipt>> {
 
 fn message() -> impl Strategy<Value = Message> {
     let names = (text(), text(), text(), text(), text());
-    (names, position(), any::<(u32, u64, u64, u32)>(), json(), json(), receipts()).prop_map(
+    (names, position(), any::<((u32, u64, u64, u32), u8)>(), json(), json(), receipts()).prop_map(
         |(
             (id, kind, step, owner, project),
             at,
-            (send, created_at, deadline, possible_duplicates),
+            ((send, created_at, deadline, possible_duplicates), progress),
             input,
             resume,
             receipts,
@@ -67,6 +67,7 @@ fn message() -> impl Strategy<Value = Message> {
             deadline,
             receipts,
             possible_duplicates,
+            progress,
             resume,
         },
     )

@@ -3,12 +3,14 @@
 #![cfg(feature = "local")]
 
 use super::connect;
-use super::writes::{HOUR, create, ending, id, memory, pointer, release, remember, swap};
+use super::writes::{HOUR, create, ending, id, list, listed, memory, pointer, release, remember, swap};
 use crate::support::redis::Server;
 use bytes::Bytes;
 use cliprelay::job::id::JobId;
 use cliprelay::store::redb::RedbStore;
-use cliprelay::store::{Commit, Committed, Counts, DueAt, Expected, Live, PointerWrite, Record, Store, Tally, Turn};
+use cliprelay::store::{
+    Commit, Committed, Counts, DueAt, Expected, Live, Place, PointerWrite, Record, Store, Tally, Turn,
+};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
@@ -71,6 +73,11 @@ impl Age {
     }
 }
 
+/// Older than every job of that age.
+pub fn place(age: u64) -> Place {
+    Place::new(age, &JobId::new("job"))
+}
+
 #[derive(Debug)]
 pub enum Verb {
     Commit(Box<Commit>),
@@ -82,6 +89,8 @@ pub enum Verb {
     Delete(String, Age),
     Count(String),
     Take(Vec<String>),
+    /// Whose, from which of the places on, how many.
+    List(String, u64, usize),
 }
 
 impl Verb {
@@ -109,6 +118,10 @@ impl Verb {
                 let taken = store.take(&turns(names)).await.unwrap();
                 let used: Vec<u64> = taken.windows.iter().map(|window| window.used).collect();
                 format!("{} {used:?}", if taken.granted { "Granted" } else { "Denied" })
+            }
+            Self::List(owner, before, limit) => {
+                let page = store.list(&list(owner), Some(&place(*before)), *limit).await;
+                words("list", page.map(|page| (page.records, page.next)))
             }
         }
     }
@@ -144,7 +157,7 @@ impl Random {
     }
 
     pub fn verb(&mut self, step: usize, versions: &BTreeMap<JobId, u64>) -> Verb {
-        match self.below(20) {
+        match self.below(24) {
             0 => Verb::Get(self.name(4)),
             1 => Verb::Pointer(self.name(2)),
             2 => Verb::Recall(self.name(40)),
@@ -159,6 +172,7 @@ impl Random {
                     .into_iter()
                     .collect(),
             ),
+            8 | 9 => Verb::List(self.name(2), self.below(12), usize::try_from(self.below(5)).unwrap()),
             _ => Verb::Commit(Box::new(self.commit(step, versions))),
         }
     }
@@ -170,6 +184,7 @@ impl Random {
         // Now and then an operation of a while ago, which may be kept still or not.
         let op = if self.below(6) == 0 { step.saturating_sub(back) } else { step };
         let body = vec![u8::try_from(self.below(256)).unwrap(); usize::try_from(self.below(40)).unwrap()];
+        let (owner, age) = (self.name(2), self.below(12));
         let read = versions.get(&id(&name)).copied().unwrap_or(0);
         Commit {
             version: read + 1 + self.below(3),
@@ -183,6 +198,7 @@ impl Random {
             expiry: (self.below(5) == 0).then(|| ending(HOUR, HOUR, 3)),
             pointer: self.pointer(),
             remember: (self.below(4) == 0).then(|| remember(&self.name(40), &name, HOUR)),
+            listed: (self.below(3) > 0).then(|| listed(&owner, Place::new(age, &id(&name)), HOUR)),
             peek_due: usize::try_from(self.below(4)).unwrap(),
             counts: self.counts(),
             ..create(&name, &op.to_string())

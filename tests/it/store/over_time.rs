@@ -1,18 +1,20 @@
 //! Thousands of random verbs, and time that is moved between them by hand, given to the embedded store and to a plain
 //! model of the contract: records, pointers, replies, tombstones and counters that end, and a due index that does not.
 
-use super::differential::{Age, Random, Verb, turns};
-use super::writes::{HOUR, id, memory, pointer};
+use super::differential::{Age, Random, Verb, place, turns};
+use super::writes::{HOUR, id, list, memory, pointer};
 use bytes::Bytes;
 use cliprelay::job::id::JobId;
 use cliprelay::store::redb::{Clock, RedbStore};
-use cliprelay::store::{Commit, Committed, Counts, DueAt, Expected, Live, PointerWrite, Record, Store, Tally, Turn};
+use cliprelay::store::{
+    Commit, Committed, Counts, DueAt, Expected, Live, Place, PointerWrite, Record, Store, Tally, Turn,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const SEEDS: [u64; 4] = [2, 11, 1_000_033, 0xfade];
-const VERBS_PER_SEED: usize = 1_000;
+const VERBS_PER_SEED: usize = 1_200;
 const START: u64 = 1_795_435_200_000;
 const MINUTE: u64 = 60_000;
 const HOUR_MS: u64 = 60 * MINUTE;
@@ -36,6 +38,7 @@ struct Model {
     tombstones: BTreeMap<JobId, Ending<u32>>,
     counters: BTreeMap<String, Ending<u64>>,
     live: BTreeMap<JobId, u64>,
+    listed: BTreeMap<(String, Place), Ending<()>>,
 }
 
 impl Model {
@@ -49,6 +52,7 @@ impl Model {
         end(&mut self.replies, now);
         end(&mut self.tombstones, now);
         end(&mut self.counters, now);
+        end(&mut self.listed, now);
     }
 
     fn record(&self, id: &JobId) -> Option<Record> {
@@ -74,6 +78,20 @@ impl Model {
         self.records.remove(id);
         self.due.remove(id);
         true
+    }
+
+    fn list(&mut self, owner: &str, before: &Place, limit: usize) -> (Vec<(Place, Record)>, Option<Place>) {
+        let (from, to) = ((list(owner).0, Place::new(0, &JobId::new(""))), (list(owner).0, before.clone()));
+        let older: Vec<Place> = self.listed.range(from..to).rev().map(|((_, place), _)| place.clone()).collect();
+        let next = if older.len() > limit && limit > 0 { Some(older[limit - 1].clone()) } else { None };
+        let mut records = Vec::new();
+        for place in older.into_iter().take(limit) {
+            match self.record(&place.id()) {
+                Some(record) => records.push((place, record)),
+                None => drop(self.listed.remove(&(list(owner).0, place))),
+            }
+        }
+        (records, next)
     }
 
     fn count(&mut self, name: &str) -> u64 {
@@ -172,6 +190,10 @@ impl Model {
             self.replies.insert(remember.key.0.clone(), (remember.reply.clone(), Some(ends)));
         }
         self.count_along(commit);
+        if let Some(listed) = &commit.listed {
+            let ends = self.now + u64::try_from(listed.keep.as_millis()).unwrap();
+            self.listed.insert((listed.list.0.clone(), listed.place.clone()), ((), Some(ends)));
+        }
         match commit.due {
             DueAt::Keep => {}
             DueAt::At(at) => drop(self.due.insert(commit.id.clone(), at)),
@@ -195,6 +217,7 @@ impl Model {
             Verb::Due(limit) => format!("due {:?}", self.due(*limit)),
             Verb::Delete(name, age) => format!("delete {:?}", self.delete(&id(name), *age)),
             Verb::Take(names) => self.take(&turns(names)),
+            Verb::List(owner, before, limit) => format!("list {:?}", self.list(owner, &place(*before), *limit)),
             Verb::Count(name) => format!("count {:?}", self.count(name)),
         }
     }
@@ -252,6 +275,7 @@ async fn the_embedded_store_is_its_contract_as_time_passes() {
         "delete true",
         "delete false",
         "tombstone Some",
+        "list ([(",
     ] {
         assert!(begins(answer) > 10, "too few {answer}: {told:?}");
     }

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use cliprelay::job::id::{JobId, OpId, Owner, ProjectId};
 use cliprelay::store::{
-    Commit, Committed, Counts, DueAt, Expected, Expiry, MemoryKey, PointerKey, PointerWrite, Record, Remember, Store,
-    keys,
+    Commit, Committed, Counts, DueAt, Expected, Expiry, ListKey, Listed, MemoryKey, Place, PointerKey, PointerWrite,
+    Record, Remember, Store, keys,
 };
 use std::future::Future;
 use std::time::Duration;
@@ -25,6 +25,14 @@ pub fn memory(key: &str) -> MemoryKey {
     keys::memory(&Owner::new("ann"), key)
 }
 
+pub fn list(owner: &str) -> ListKey {
+    keys::list(&Owner::new(owner))
+}
+
+pub fn listed(owner: &str, place: Place, keep: Duration) -> Listed {
+    Listed { list: list(owner), place, keep }
+}
+
 pub fn create(name: &str, op: &str) -> Commit {
     Commit {
         id: id(name),
@@ -36,6 +44,7 @@ pub fn create(name: &str, op: &str) -> Commit {
         expiry: None,
         pointer: PointerWrite::Keep,
         remember: None,
+        listed: None,
         peek_due: 0,
         counts: Counts::default(),
     }

@@ -12,7 +12,7 @@ mod standin_alone;
 use bytes::Bytes;
 use cliprelay::embedded::supabase as standin;
 use cliprelay::services::outbound;
-use cliprelay::services::supabase::{Columns, Options, Supabase, Timeouts};
+use cliprelay::services::supabase::{Access, Columns, Options, Supabase, Timeouts};
 use futures_util::{Stream, stream};
 use serde_json::{Value, json};
 use std::convert::Infallible;
@@ -93,6 +93,7 @@ fn client_with(url: &Url, key: &str, idle: Duration) -> Supabase {
         url: url.clone(),
         service_key: key.into(),
         bucket: "videos".to_owned(),
+        access: Access::Public,
         table: "projects".to_owned(),
         columns: Columns::default(),
         timeouts: Timeouts { call: Duration::from_secs(10), idle, stored: Duration::from_secs(30) },

@@ -45,6 +45,8 @@ pub struct Builder {
     watchers: usize,
     auth: Auth,
     origins: Vec<String>,
+    access: supabase::Access,
+    stream_max: Duration,
 }
 
 pub struct TestApp {
@@ -57,6 +59,8 @@ pub struct TestApp {
     pub engines: Vec<Arc<Engine>>,
     /// Where each router listens.
     pub bases: Vec<Url>,
+    /// The same without a socket between.
+    pub routers: Vec<axum::Router>,
     /// As configured: what pushes are signed for.
     pub worker_url: String,
     pub failed_url: String,
@@ -99,6 +103,18 @@ impl Builder {
 
     pub fn proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = proxies;
+        self
+    }
+
+    /// So long a stream of events stays open.
+    pub fn streams(mut self, stream_max: Duration) -> Self {
+        self.stream_max = stream_max;
+        self
+    }
+
+    /// The bucket's objects are for those who hold a signed address.
+    pub fn private_bucket(mut self) -> Self {
+        self.access = supabase::Access::Private;
         self
     }
 
@@ -153,14 +169,15 @@ impl Builder {
         let (worker_url, failed_url) =
             (bases[0].join("api/worker/klap").unwrap(), bases[0].join("api/worker/klap/failed").unwrap());
         let host = Arc::new(AtomicI64::new(0));
-        let mut engines = Vec::new();
+        let (mut engines, mut routers) = (Vec::new(), Vec::new());
         for (listener, inner) in listeners.into_iter().zip(&stores) {
             let settings = self.settings(worker_url.clone(), failed_url.clone());
             let store = Arc::new(Watched { inner: inner.clone(), watch: watch.clone() });
             let ids = Box::new(uuid::Uuid::now_v7);
-            let services = services(&queue, &sandbox);
+            let services = services(&queue, &sandbox, self.access);
             let engine = Arc::new(Engine::new(store, services, settings, CancellationToken::new(), ids));
             let router = router(self.edge(engine.clone(), (&worker_url, &failed_url), host.clone()));
+            routers.push(router.clone());
             let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
             tokio::spawn(async move { axum::serve(listener, service).await });
             engines.push(engine);
@@ -173,6 +190,7 @@ impl Builder {
             sandbox,
             engines,
             bases,
+            routers,
             worker_url: worker_url.into(),
             failed_url: failed_url.into(),
             http: outbound::client(&outbound::Options::default()).unwrap(),
@@ -207,7 +225,7 @@ impl Builder {
             cors_origins: self.origins.clone(),
             proxies: self.proxies,
             wait_max: Duration::from_secs(25),
-            watching: cliprelay::http::Watching::new(self.watchers, Duration::from_mins(10)),
+            watching: cliprelay::http::Watching::new(self.watchers, self.stream_max),
             tasks: TaskTracker::new(),
         }
     }
@@ -232,6 +250,8 @@ impl TestApp {
             watchers: 2_000,
             auth: keys(),
             origins: Vec::new(),
+            access: supabase::Access::Public,
+            stream_max: Duration::from_mins(10),
         }
     }
 
@@ -250,7 +270,7 @@ async fn bind() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").await.unwrap()
 }
 
-fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
+fn services(queue: &Queue, sandbox: &Sandbox, access: supabase::Access) -> Services {
     let options = outbound::Options::default();
     let http = outbound::client(&options).unwrap();
     let base = format!("http://{}", sandbox.address);
@@ -259,6 +279,7 @@ fn services(queue: &Queue, sandbox: &Sandbox) -> Services {
         url: format!("{base}/supabase").parse().unwrap(),
         service_key: SUPABASE_KEY.into(),
         bucket: "videos".to_owned(),
+        access,
         table: "projects".to_owned(),
         columns: supabase::Columns::default(),
         timeouts: supabase::Timeouts::default(),

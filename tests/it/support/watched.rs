@@ -4,7 +4,9 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use cliprelay::job::{JobId, OpId};
-use cliprelay::store::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Store, Taken, Turn};
+use cliprelay::store::{
+    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Store, Taken, Turn,
+};
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -176,6 +178,11 @@ impl Store for Watched {
     async fn delete(&self, id: &JobId, expected: Expected) -> Result<bool, Error> {
         self.watch.asked()?;
         self.inner.delete(id, expected).await
+    }
+
+    async fn list(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error> {
+        self.watch.asked()?;
+        self.inner.list(list, before, limit).await
     }
 
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {

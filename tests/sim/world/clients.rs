@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cliprelay::job::JobId;
 use cliprelay::services::outbound::{Transport, Unanswered};
-use cliprelay::store::{Commit, Committed, Due, Error, Expected, MemoryKey, PointerKey, Read, Store, Taken, Turn};
+use cliprelay::store::{
+    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Store, Taken, Turn,
+};
 use reqwest::{Request, Response};
 use std::future::{Future, pending};
 use std::sync::{Arc, Weak};
@@ -214,6 +216,14 @@ impl Store for Shop {
             let now = world.now();
             laws::deleted(world, id, now);
             world.state().store.delete(id, expected, now)
+        })
+        .await
+    }
+
+    async fn list(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error> {
+        self.read(|world| {
+            let now = world.now();
+            world.state().store.list(list, before, limit, now)
         })
         .await
     }

@@ -174,6 +174,7 @@ fn edge(world: &Arc<World>, process: &Arc<Process>, skew: i64, seed: u64, keys: 
     let url = |text: &str| Url::parse(text).expect("an address");
     let http = Http::over(requests(), Arc::new(Wire::new(world, process)));
     let supabase = supabase::Options {
+        access: supabase::Access::Public,
         url: url("https://supabase.sim"),
         service_key: "service-key".into(),
         bucket: "videos".to_owned(),

@@ -4,9 +4,10 @@
 use bytes::Bytes;
 use cliprelay::job::{JobId, Millis};
 use cliprelay::store::{
-    Commit, Committed, Counts, DueAt, Expected, MemoryKey, PointerKey, PointerWrite, Record, Taken, Turn, Window,
+    Commit, Committed, Counts, DueAt, Expected, LISTED_MAX, ListKey, MemoryKey, Page, Place, PointerKey, PointerWrite,
+    Record, Taken, Turn, Window,
 };
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 /// How many writes back a failover can lose.
@@ -33,6 +34,7 @@ struct Tables {
     replies: BTreeMap<String, Expiring<Bytes>>,
     tombstones: BTreeMap<JobId, Expiring<u32>>,
     counters: BTreeMap<String, Expiring<u64>>,
+    lists: BTreeMap<String, Expiring<BTreeSet<Place>>>,
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +126,16 @@ impl Model {
             let reply = Expiring { value: remember.reply.clone(), expires: Some(after(now, remember.ttl)) };
             tables.replies.insert(remember.key.0.clone(), reply);
         }
+        if let Some(listed) = &commit.listed {
+            let list = tables.lists.remove(&listed.list.0).filter(|list| alive(list.expires, now));
+            let mut places = list.map(|list| list.value).unwrap_or_default();
+            places.insert(listed.place.clone());
+            while places.len() > LISTED_MAX {
+                places.pop_first();
+            }
+            let expires = Some(after(now, listed.keep));
+            tables.lists.insert(listed.list.0.clone(), Expiring { value: places, expires });
+        }
         match commit.due {
             DueAt::Keep => {}
             DueAt::At(at) => drop(tables.due.insert(commit.id.clone(), at)),
@@ -165,6 +177,24 @@ impl Model {
         self.tables.records.remove(id);
         self.tables.due.remove(id);
         true
+    }
+
+    pub fn list(&mut self, list: &ListKey, before: Option<&Place>, limit: usize, now: Millis) -> Page {
+        let held = self.tables.lists.get(&list.0).filter(|held| alive(held.expires, now));
+        let older = |place: &&Place| before.is_none_or(|before| *place < before);
+        let older = held.into_iter().flat_map(|held| held.value.iter().rev()).filter(older);
+        let mut places: Vec<Place> = older.take(limit + 1).cloned().collect();
+        let more = places.len() > limit;
+        places.truncate(limit);
+        let next = if more { places.last().cloned() } else { None };
+        let mut records = Vec::new();
+        for place in places {
+            match self.get(&place.id(), now) {
+                Some(record) => records.push((place, record)),
+                None => drop(self.tables.lists.get_mut(&list.0).map(|held| held.value.remove(&place))),
+            }
+        }
+        Page { now, records, next }
     }
 
     pub fn count(&mut self, name: &str, window: Duration, now: Millis) -> u64 {

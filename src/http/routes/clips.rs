@@ -1,0 +1,24 @@
+//! A stored clip, for who cannot fetch it by a plain address: the owner is sent on to one that soon expires.
+
+use super::jobs::{Which, which};
+use crate::http::caller::Caller;
+use crate::http::{Http, Problem};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, LOCATION};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+
+pub async fn clip(
+    State(http): State<Arc<Http>>,
+    Caller(owner): Caller,
+    id: Result<Path<String>, PathRejection>,
+    query: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Path(id) = id.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let job = which(query)?.any_job();
+    let url = http.engine.clip(&id, job, &owner).await?;
+    // A signed address is for this caller and for now.
+    Ok((StatusCode::FOUND, [(LOCATION, String::from(url)), (CACHE_CONTROL, "no-store".to_owned())]).into_response())
+}

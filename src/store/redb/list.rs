@@ -1,0 +1,86 @@
+//! Lists: an owner's newest jobs, each entry with its own end.
+
+use super::tables::{ExpiresAt, Kind, LISTED, RECORDS, expires, gone};
+use crate::job::id::Millis;
+use crate::store::{LISTED_MAX, ListKey, Listed, Page, Place, Record};
+use bytes::Bytes;
+use redb::{Error, ReadTransaction, ReadableTable, WriteTransaction};
+
+/// After every place of a list.
+const END: &str = "~";
+
+pub(super) fn put(write: &WriteTransaction, listed: &Listed, now: Millis) -> Result<(), Error> {
+    let at = super::commit::after(now, listed.keep);
+    let (list, place) = (listed.list.0.as_str(), listed.place.as_str());
+    let mut table = write.open_table(LISTED)?;
+    table.insert((list, place), at)?;
+    let mut beyond = Vec::new();
+    for entry in table.range((list, "")..(list, END))?.rev().skip(LISTED_MAX) {
+        beyond.push(entry?.0.value().1.to_owned());
+    }
+    for place in &beyond {
+        table.remove((list, place.as_str()))?;
+    }
+    drop(table);
+    expires(write, at, Kind::Listed, &format!("{list}\n{place}"))
+}
+
+pub(super) fn remove_expired(write: &WriteTransaction, key: &str, at: ExpiresAt) -> Result<(), Error> {
+    let Some((list, place)) = key.rsplit_once('\n') else { return Ok(()) };
+    let mut table = write.open_table(LISTED)?;
+    let found = table.get((list, place))?.is_some_and(|ends| ends.value() == at);
+    if found {
+        table.remove((list, place))?;
+    }
+    Ok(())
+}
+
+/// The page, and the places whose records are gone.
+pub(super) fn page(
+    read: &ReadTransaction,
+    list: &ListKey,
+    before: Option<&Place>,
+    limit: usize,
+    now: Millis,
+) -> Result<(Page, Vec<Place>), Error> {
+    let list = list.0.as_str();
+    let mut places = Vec::new();
+    for entry in read.open_table(LISTED)?.range((list, "")..(list, before.map_or(END, Place::as_str)))?.rev() {
+        let (key, ends) = entry?;
+        if places.len() > limit {
+            break;
+        }
+        if !gone(ends.value(), now) {
+            places.extend(Place::parse(key.value().1));
+        }
+    }
+    let more = places.len() > limit;
+    places.truncate(limit);
+    let next = if more { places.last().cloned() } else { None };
+    let rows = read.open_table(RECORDS)?;
+    let mut records = Vec::new();
+    let mut missing = Vec::new();
+    for place in places {
+        let row = rows.get(place.id().as_str())?;
+        match row.as_ref().map(redb::AccessGuard::value).filter(|(_, ends, ..)| !gone(*ends, now)) {
+            Some((version, _, _, body)) => {
+                records.push((place, Record { version, body: Bytes::copy_from_slice(body) }));
+            }
+            None => missing.push(place),
+        }
+    }
+    Ok((Page { now, records, next }, missing))
+}
+
+/// Drops entries whose records are gone still.
+pub(super) fn drop_gone(write: &WriteTransaction, list: &ListKey, places: &[Place], now: Millis) -> Result<(), Error> {
+    let rows = write.open_table(RECORDS)?;
+    let mut table = write.open_table(LISTED)?;
+    for place in places {
+        let there = rows.get(place.id().as_str())?.is_some_and(|row| !gone(row.value().1, now));
+        if !there {
+            table.remove((list.0.as_str(), place.as_str()))?;
+        }
+    }
+    Ok(())
+}
