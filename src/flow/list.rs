@@ -4,7 +4,8 @@ use super::record::{Clock, decode};
 use super::status::{Status, status_of};
 use super::{Engine, Fault};
 use crate::job::Owner;
-use crate::store::{Place, keys};
+pub use crate::store::Place;
+use crate::store::keys;
 
 /// How many entries one request looks at before it answers with what it has found.
 const LOOKED_AT_MAX: usize = 300;

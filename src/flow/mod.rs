@@ -28,7 +28,7 @@ pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
 pub use intake::{Ask, Checked, Trust};
 pub use limits::{Limit, Policy, Protection, Standing, TurnError};
-pub use list::{Jobs, Listing};
+pub use list::{Jobs, Listing, Place};
 pub use readiness::Readiness;
 pub use record::Fault;
 pub use spent::Spent;

@@ -1,9 +1,8 @@
 //! The caller's jobs, page by page.
 
-use crate::flow::{FieldError, Listing};
+use crate::flow::{FieldError, Listing, Place};
 use crate::http::caller::Caller;
 use crate::http::{Http, Problem, view};
-use crate::store::Place;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};

@@ -22,7 +22,8 @@ use redis::{Cmd, FromRedisValue, Script, cmd, pipe};
 use secrecy::ExposeSecret;
 use std::time::Duration;
 
-const COMMIT: &str = concat!(include_str!("lua/limits.lua"), include_str!("lua/commit.lua"));
+const COMMIT: &str =
+    concat!(include_str!("lua/limits.lua"), include_str!("lua/listed.lua"), include_str!("lua/commit.lua"));
 const COUNT: &str = include_str!("lua/count.lua");
 const DELETE: &str = include_str!("lua/delete.lua");
 const TAKE: &str = include_str!("lua/take.lua");

@@ -1,12 +1,11 @@
 -- Compare and commit, for every kind of write. All decisions were made by the caller; see store/mod.rs for the words.
--- KEYS  1 record  2 due index  3 tombstone  4 pointer  5 remembered reply  8 list; one not needed repeats the record's key.
---       6 and 7, and ARGV 16 to 20: see limits.lua, which stands before this one in the script.
+-- KEYS  1 record  2 due index  3 tombstone  4 pointer  5 remembered reply; one not needed repeats the record's key.
+--       6 to 8: see limits.lua and listed.lua, which stand before this one in the script.
 -- ARGV  1 operation  2 expected version ('' = no record)  3 next version  4 body
 --       5 due: 'keep', 'never' or milliseconds  6 the due index's member  7 how many due jobs to answer
 --       8 record's expiry in ms ('' = none)  9 tombstone's expiry in ms  10 epoch
 --       11 pointer: 'keep', 'claim' (holds nothing), 'swap' (holds ARGV[12]), 'release' (if it holds ARGV[12])
 --       12 what the pointer should hold  13 what it shall hold  14 reply's expiry in ms ('' = none)  15 reply
---       21 entry for the list ('' = none)  22 list's expiry in ms  23 how far its newest entries are kept: -1 - number
 -- Answers, first that fits: replayed version body | remembered reply | missing | conflict version body
 --       | taken holder | full | over | applied now ids. Redis does not undo a failed script: HSET, which meets every refusal to
 --       write (read-only, out of memory, failing disk), is the first write, and what follows cannot be refused.
@@ -40,11 +39,7 @@ if mode == 'claim' or mode == 'swap' then
 end
 if mode == 'release' and holder == ARGV[12] then call('PEXPIRE', KEYS[4], ARGV[8]) end
 if ARGV[14] ~= '' then call('SET', KEYS[5], ARGV[15], 'PX', ARGV[14]) end
-if ARGV[21] ~= '' then
-  call('ZADD', KEYS[8], 0, ARGV[21])
-  call('ZREMRANGEBYRANK', KEYS[8], 0, ARGV[23])
-  call('PEXPIRE', KEYS[8], ARGV[22])
-end
+list()
 if ARGV[5] == 'never' then call('ZREM', KEYS[2], ARGV[6])
 elseif ARGV[5] ~= 'keep' then call('ZADD', KEYS[2], ARGV[5], ARGV[6]) end
 count()
