@@ -1,6 +1,6 @@
 -- Compare and commit, for every kind of write. All decisions were made by the caller; see store/mod.rs for the words.
--- KEYS  1 record  2 due index  3 tombstone  4 pointer  5 remembered reply; one not needed repeats the record's key.
---       6 to 8: see limits.lua and listed.lua, which stand before this one in the script.
+-- KEYS  1 record  2 due index  3 tombstone  4 pointer  5 remembered reply; one not needed repeats the record's key
+--       (6 to 8: limits.lua, listed.lua, which stand before this in the script)
 -- ARGV  1 operation  2 expected version ('' = no record)  3 next version  4 body
 --       5 due: 'keep', 'never' or milliseconds  6 the due index's member  7 how many due jobs to answer
 --       8 record's expiry in ms ('' = none)  9 tombstone's expiry in ms  10 epoch
@@ -22,7 +22,6 @@ if mode ~= 'keep' then holder = call('GET', KEYS[4]) end
 if (mode == 'claim' and holder) or (mode == 'swap' and holder ~= ARGV[12]) then return {'taken', holder} end
 local refusal = refused()
 if refusal then return {refusal} end
-
 local kept = {ARGV[1]}
 for op in string.gmatch(ops, '%S+') do if #kept < 8 then kept[#kept + 1] = op end end
 call('HSET', KEYS[1], 'v', ARGV[3], 'b', ARGV[4], 'o', table.concat(kept, ' '), 'x', ARGV[8] ~= '' and '1' or '0')
