@@ -19,7 +19,7 @@ mod step;
 mod sweep;
 mod watch;
 
-pub use crate::kinds::{FieldError, Kind, View};
+pub use crate::kinds::{AskedOptions, FieldError, Kind, PublicClip, View};
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
