@@ -29,6 +29,7 @@ pub struct PublicClip<'a> {
     #[schema(required = true)]
     transcript: Option<&'a str>,
     /// Texts to publish it with, as Klap wrote them.
+    #[schema(required = true)]
     publication_captions: Option<&'a Value>,
     #[schema(required = true)]
     thumbnail: Option<&'a str>,
