@@ -59,7 +59,7 @@ enum Command {
     Enqueue(Enqueue),
     /// Run one round of the cron's work on a running service.
     Sweep(Sweep),
-    /// Print the HTTP interface as OpenAPI 3.1, for generators of clients.
+    /// Print the HTTP interface as `OpenAPI` 3.1, for generators of clients.
     Openapi,
 }
 

@@ -1,4 +1,4 @@
-//! What this interface is, as OpenAPI 3.1: operations and shapes are derived from the handlers and the types they read and
+//! What this interface is, as `OpenAPI` 3.1: operations and shapes are derived from the handlers and the types they read and
 //! write; `answers` adds what the layers around them answer as well. Nothing here is asked when a request is served.
 
 mod answers;

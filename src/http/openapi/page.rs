@@ -149,9 +149,8 @@ fn example(document: &Value, content: &Value) -> String {
     let shape = name.map(|name| &document["components"]["schemas"][name]["example"]);
     let text = match (&content["example"], shape) {
         (Value::Null, None | Some(Value::Null)) => return String::new(),
-        (Value::Null, Some(value)) => format!("{value:#}"),
         (Value::String(text), _) => text.clone(),
-        (value, _) => format!("{value:#}"),
+        (Value::Null, Some(value)) | (value, _) => format!("{value:#}"),
     };
     format!("<details><summary>Example</summary><pre tabindex=\"0\">{}</pre></details>", escaped(&text))
 }
@@ -189,8 +188,8 @@ fn kind(schema: &Value) -> String {
         ("maxLength", "at most "),
     ] {
         match &schema[limit] {
-            Value::String(name) => told += &format!(", {word}{}", escaped(name)),
-            Value::Number(number) => told += &format!(", {word}{number}"),
+            Value::String(name) => told.extend([", ", word, &escaped(name)]),
+            Value::Number(number) => told.extend([", ", word, &number.to_string()]),
             _ => {}
         }
     }
@@ -203,7 +202,9 @@ fn prose(description: &Value) -> String {
     let block = |block: &str| match block.strip_prefix("- ") {
         Some(list) => format!(
             "<ul>{}</ul>",
-            list.split("\n- ").map(|item| format!("<li>{}</li>", inline(item))).collect::<String>()
+            list.split("\n- ")
+                .flat_map(|item| ["<li>".to_owned(), inline(item), "</li>".to_owned()])
+                .collect::<String>()
         ),
         None => format!("<p>{}</p>", inline(block)),
     };

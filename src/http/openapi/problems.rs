@@ -82,7 +82,7 @@ fn example(problem: &Known) -> Value {
         }
         "cannot_retry" => told["reason"] = json!("source_refused"),
         "invalid" => {
-            told["errors"] = json!([{"field": "options.minDuration", "message": "must not be above maxDuration"}])
+            told["errors"] = json!([{"field": "options.minDuration", "message": "must not be above maxDuration"}]);
         }
         "not_available" => {
             told["errors"] = json!([{"field": "priority", "message": "is not available in this version yet"}]);

@@ -22,16 +22,17 @@ pub struct Health {
 /// Whether work can be done.
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
-    status: Ready,
+    status: Able,
     checks: Checks,
 }
 
 #[derive(Serialize, ToSchema)]
-pub enum Ready {
+#[schema(as = Ready)]
+pub enum Able {
     #[serde(rename = "ready")]
-    Ready,
+    Yes,
     #[serde(rename = "not ready")]
-    NotReady,
+    No,
     #[serde(rename = "stopping")]
     Stopping,
 }
@@ -71,9 +72,9 @@ pub async fn ready(State(http): State<Arc<Http>>) -> Response {
     let readiness = http.engine.readiness().await;
     let checks = Checks { store: check(readiness.store), qstash: check(readiness.qstash) };
     if readiness.store && readiness.qstash && !readiness.stopping {
-        return Json(Readiness { status: Ready::Ready, checks }).into_response();
+        return Json(Readiness { status: Able::Yes, checks }).into_response();
     }
-    let status = if readiness.stopping { Ready::Stopping } else { Ready::NotReady };
+    let status = if readiness.stopping { Able::Stopping } else { Able::No };
     (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness { status, checks })).into_response()
 }
 

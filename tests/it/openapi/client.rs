@@ -45,10 +45,11 @@ async fn a_generated_client_drives_real_jobs() {
     let mut process = Process::start("dev", &args, &[], folder.path());
     let base = format!("http://127.0.0.1:{at}");
     process.healthy(&http(), &base).await;
-    let video = |name: &str| format!("http://127.0.0.1:{sandbox}/klap/videos/{name}");
+    let klap = format!("http://127.0.0.1:{sandbox}/klap");
     let mut drive = bare("node");
     drive.args(["--test", "--test-reporter=tap", "drive.js"]).current_dir(folder.path());
-    drive.env("SERVICE", &base).env("VIDEO", video("sample.mp4")).env("BROKEN_VIDEO", video("nowhere.mp4"));
+    drive.env("SERVICE", &base).env("VIDEO", format!("{klap}/videos/sample.mp4"));
+    drive.env("FAULTS", format!("{klap}/control/faults"));
     let ended = run(&mut drive).await;
     passed("drive.ts", &ended, &ended.stdout, "# tests ");
 }

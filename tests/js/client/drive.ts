@@ -82,14 +82,23 @@ test('a job is cancelled for good', async () => {
   assert.equal(again.error.jobStatus, 'cancelled')
 })
 
-test('a failed job is tried again', async () => {
-  const { jobId } = await enqueue('failing', told('BROKEN_VIDEO'), 'key-4')
+test('a failed job is tried again, and goes on', async () => {
+  const fault = { operation: 'create_task', effect: { fail: { code: 'internal', message: 'of all things' } } }
+  const planned = await fetch(told('FAULTS'), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(fault),
+  })
+  assert.equal(planned.status, 204)
+  const { jobId } = await enqueue('failing', video, 'key-4')
   const failed = await ended(jobId)
   assert.equal(failed.status, 'failed')
-  assert.ok(failed.errorDetail)
-  const retried = await api.POST('/api/process-klap/retry', { body: { jobId } })
-  if (failed.errorDetail.retryable) assert.equal(retried.data?.jobId, jobId)
-  else assert.equal(retried.error?.code, 'cannot_retry')
+  assert.equal(failed.errorDetail?.retryable, true)
+  const { data, error } = await api.POST('/api/process-klap/retry', { body: { jobId } })
+  assert.equal(data?.jobId, jobId, error?.detail)
+  assert.equal((await ended(jobId)).status, 'completed')
+  const again = await api.POST('/api/process-klap/retry', { body: { jobId } })
+  assert.equal(again.error?.code, 'not_failed')
 })
 
 test('what is wrong is told field by field', async () => {
