@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 /// What clips are asked for with.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(rename_all = "camelCase", example = super::examples::asked)]
 #[expect(dead_code, reason = "requests are read field by field, so that every problem is told at once")]
 pub struct Enqueue {
@@ -22,6 +23,7 @@ pub struct Enqueue {
 
 /// Which job is to go on.
 #[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(rename_all = "camelCase")]
 #[expect(dead_code, reason = "requests are read field by field, so that every problem is told at once")]
 pub struct Retry {

@@ -30,7 +30,7 @@ const KEY_MAX: usize = 255;
 #[utoipa::path(
     post, path = PROCESS, operation_id = "enqueue", tag = "Jobs",
     params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
-        description = "The same key with the same body is answered as the first time, for 24 hours; with another body it is refused.",
+        description = "The same key with the same body is answered as the first time, for 24 hours; with another body it is refused. Printable ASCII.",
         example = "4f2a7c1e-upload-7")),
     request_body(content = shapes::Enqueue, content_type = "application/json"),
     responses(

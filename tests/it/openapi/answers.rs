@@ -6,6 +6,7 @@ use crate::support::described::check;
 use crate::support::driving::{Answer, read};
 use axum::http::{HeaderValue, Method};
 use cliprelay::flow::Protection;
+use cliprelay::http::openapi::document;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -34,6 +35,35 @@ async fn what_is_not_described_is_noticed() {
     wrong(&good, &|answer| drop(answer.headers.insert("content-type", HeaderValue::from_static("text/plain"))));
     wrong(&bad, &|answer| answer.body["code"] = json!("not_found"));
     wrong(&bad, &|answer| answer.body["more"] = json!(1));
+}
+
+/// The limits of a request are written twice: where they are checked, and where they are described.
+#[tokio::test]
+async fn requests_have_the_limits_that_are_described() {
+    let app = TestApp::start().await;
+    let shapes = &document()["components"]["schemas"];
+    let limit = |schema: &Value| usize::try_from(schema["maxLength"].as_u64().expect("a limit")).unwrap();
+    let fields = &shapes["Enqueue"]["properties"];
+    let (project, video) = (limit(&fields["projectId"]), limit(&fields["videoUrl"]));
+    let of = |length: usize| format!("https://example.com/{}", "x".repeat(length - "https://example.com/".len()));
+    for (beyond, status) in [(0, 202), (1, 422)] {
+        let long = json!({"projectId": "p".repeat(project + beyond), "videoUrl": of(100)});
+        app.post(PROCESS, &long).await.expect(status);
+        app.post(PROCESS, &json!({"projectId": "p1", "videoUrl": of(video + beyond)})).await.expect(status);
+    }
+    let parameters = document()["paths"][PROCESS]["post"]["parameters"].as_array().unwrap();
+    let key = limit(&parameters.iter().find(|parameter| parameter["name"] == "Idempotency-Key").unwrap()["schema"]);
+    for (length, status) in [(key, 202), (key + 1, 400), (0, 400)] {
+        let request = app.request(Method::POST, PROCESS).bearer_auth(ANN).json(&app.asking("p2", 1));
+        read(request.header("idempotency-key", "k".repeat(length))).await.expect(status);
+    }
+    for (shape, path) in [("Enqueue", PROCESS), ("Retry", "/api/process-klap/retry")] {
+        assert_eq!(shapes[shape]["additionalProperties"], json!(false), "{shape}");
+        let mut body = shapes[shape]["example"].as_object().cloned().unwrap_or_default();
+        body.insert("more".to_owned(), json!(1));
+        app.post(path, &json!(body)).await.expect(422);
+    }
+    assert_eq!(shapes["Options"]["additionalProperties"], json!(false));
 }
 
 /// What was answered, for the list at the end.
