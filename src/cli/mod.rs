@@ -59,6 +59,8 @@ enum Command {
     Enqueue(Enqueue),
     /// Run one round of the cron's work on a running service.
     Sweep(Sweep),
+    /// Print the HTTP interface as `OpenAPI` 3.1, for generators of clients.
+    Openapi,
 }
 
 #[cfg(feature = "local")]
@@ -181,6 +183,11 @@ fn run(command: Command) -> ExitCode {
             Command::Broker(broker) => local::broker(broker).await,
             Command::Enqueue(enqueue) => client::enqueue(enqueue).await,
             Command::Sweep(sweep) => client::sweep(sweep).await,
+            Command::Openapi => {
+                let text = crate::http::openapi::text();
+                out!("{}", text.trim_end());
+                Ok(())
+            }
         }
     });
     // Blocking reads of a terminal or a disk must not hold up the end.

@@ -21,7 +21,7 @@ mod step;
 mod sweep;
 mod watch;
 
-pub use crate::kinds::{FieldError, Kind, View};
+pub use crate::kinds::{AskedOptions, FieldError, Kind, PublicClip, View};
 pub use clip::ClipError;
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};

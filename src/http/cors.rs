@@ -7,7 +7,7 @@ use std::time::Duration;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 /// What pages are for. QStash's and the operator's routes are nobody's page.
-const FOR_PAGES: [&str; 4] = ["/api/process-klap", "/api/jobs", "/api/clips", "/api/openapi.json"];
+const FOR_PAGES: [&str; 5] = ["/api/process-klap", "/api/jobs", "/api/clips", "/api/openapi.json", "/api/docs"];
 
 /// None without origins: no page but our own may call.
 pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {

@@ -7,6 +7,7 @@ mod caller;
 mod cors;
 mod json;
 mod limits;
+pub mod openapi;
 mod problem;
 mod push;
 mod reply;

@@ -1,6 +1,6 @@
 //! Every route, and the layers around them.
 
-use super::routes::{clips, cron, deliveries, events as sse, health, jobs, list as lists, page as pages};
+use super::routes::{clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, page as pages};
 use super::{Http, cors, problem};
 use axum::Router;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -16,37 +16,41 @@ use tower_http::trace::{DefaultOnFailure, TraceLayer};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The routes this build serves; the serverless host's file is compared with them.
-pub const ROUTES: [&str; 11] = [
-    "/",
-    "/api/process-klap",
-    "/api/process-klap/retry",
-    "/api/process-klap/events",
-    "/api/jobs",
-    "/api/clips/{id}",
-    "/api/worker/klap",
-    "/api/worker/klap/failed",
-    "/api/cron/klap",
-    "/api/health",
-    "/api/ready",
-];
+pub(super) const PAGE: &str = "/";
+pub(super) const PROCESS: &str = "/api/process-klap";
+pub(super) const RETRY: &str = "/api/process-klap/retry";
+pub(super) const EVENTS: &str = "/api/process-klap/events";
+pub(super) const LIST: &str = "/api/jobs";
+pub(super) const CLIP: &str = "/api/clips/{id}";
+pub(super) const WORKER: &str = "/api/worker/klap";
+pub(super) const FAILED: &str = "/api/worker/klap/failed";
+pub(super) const CRON: &str = "/api/cron/klap";
+pub(super) const HEALTH: &str = "/api/health";
+pub(super) const READY: &str = "/api/ready";
+pub(super) const OPENAPI: &str = "/api/openapi.json";
+pub(super) const DOCS: &str = "/api/docs";
+
+/// The routes this build serves; the serverless host's file and the description are compared with them.
+pub const ROUTES: [&str; 13] =
+    [PAGE, PROCESS, RETRY, EVENTS, LIST, CLIP, WORKER, FAILED, CRON, HEALTH, READY, OPENAPI, DOCS];
 
 pub fn router(http: Http) -> Router {
     let cors = cors::layer(&http.cors_origins);
     let http = Arc::new(http);
-    let [page, process, retry, events, list, clip, worker, failed, cron, health, ready] = ROUTES;
     let routes = Router::new()
-        .route(page, get(pages::first))
-        .route(process, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
-        .route(retry, post(jobs::retry))
-        .route(events, get(sse::events))
-        .route(list, get(lists::list))
-        .route(clip, get(clips::clip))
-        .route(worker, post(deliveries::worker))
-        .route(failed, post(deliveries::failed))
-        .route(cron, get(cron::sweep).post(cron::sweep))
-        .route(health, get(health::health))
-        .route(ready, get(health::ready))
+        .route(PAGE, get(pages::first))
+        .route(PROCESS, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
+        .route(RETRY, post(jobs::retry))
+        .route(EVENTS, get(sse::events))
+        .route(LIST, get(lists::list))
+        .route(CLIP, get(clips::clip))
+        .route(WORKER, post(deliveries::worker))
+        .route(FAILED, post(deliveries::failed))
+        .route(CRON, get(cron::sweep).post(cron::sweep))
+        .route(HEALTH, get(health::health))
+        .route(READY, get(health::ready))
+        .route(OPENAPI, get(documents::document))
+        .route(DOCS, get(documents::docs))
         .with_state(http);
     routes.layer(
         ServiceBuilder::new()

@@ -5,10 +5,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Why a job, or one attempt of a step, failed. Shown to users and operators; never holds a secret or a signed URL.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ErrorDetail, description = "Why a job failed.")]
 pub struct Failure {
     /// Stable and machine-readable: `no_clips_stored`, `klap_submit_unknown`, …
+    #[schema(example = "no_clips_stored")]
     pub code: String,
     pub message: String,
     /// Whether a person's retry can help.

@@ -3,6 +3,9 @@
 
 pub mod clip;
 
+/// The shapes that callers meet: what they may ask for, and what they are told of the results.
+pub use clip::{input::Options as AskedOptions, view::PublicClip};
+
 use crate::job::{Failure, Job, Millis, Receipt, Report, Settlement};
 use crate::services::Services;
 use async_trait::async_trait;

@@ -2,6 +2,7 @@
 
 use super::jobs::{Which, which};
 use crate::http::caller::Caller;
+use crate::http::router::CLIP;
 use crate::http::{Http, Problem};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
@@ -10,6 +11,18 @@ use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
+/// A private clip
+///
+/// Sends its owner on to an address of the storage that soon expires.
+#[utoipa::path(
+    get, path = CLIP, operation_id = "clip", tag = "Jobs",
+    params(
+        ("id" = String, Path, description = "The clip's id.", example = "my-project_clip_0"),
+        ("jobId" = Option<String>, Query, min_length = 1, description = "Its job; the project's current one if left out."),
+    ),
+    responses((status = 302, description = "The clip is there.")),
+    security(("bearer" = [])),
+)]
 pub async fn clip(
     State(http): State<Arc<Http>>,
     Caller(owner): Caller,

@@ -4,8 +4,9 @@
 use super::jobs::Which;
 use crate::flow::{Status, Watcher};
 use crate::http::caller::Caller;
+use crate::http::router::EVENTS;
 use crate::http::watching::Place;
-use crate::http::{Http, Problem, view};
+use crate::http::{Http, Problem, openapi, view};
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -27,6 +28,23 @@ const TAKEN: Duration = Duration::from_secs(30);
 /// After how many milliseconds a client comes back.
 const RETRY: &str = "retry: 1000\n\n";
 
+/// Events
+///
+/// Server-sent events: the status at every change, with its version as `id`, until the job has ended. A comment every 15
+/// seconds shows that the stream is alive. It may end earlier, at the host's limit: an `EventSource` comes back by itself
+/// after a second, with `Last-Event-ID`, and misses nothing that still matters.
+#[utoipa::path(
+    get, path = EVENTS, operation_id = "events", tag = "Jobs",
+    params(
+        ("jobId" = String, Query, description = "The job.", min_length = 1, example = "job_0193f2c87b7c7d0a8e0c1b2a3d4e5f60"),
+        ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event seen: what is known is not sent again.",
+            example = "5d41402abc4b2a76"),
+    ),
+    responses((status = 200, body = String, content_type = "text/event-stream",
+        description = "Events `id: <version>`, `data: <a Status on one line>`; `retry: 1000` at the beginning.",
+        example = openapi::examples::event)),
+    security(("bearer" = [])),
+)]
 pub async fn events(
     State(http): State<Arc<Http>>,
     Caller(owner): Caller,

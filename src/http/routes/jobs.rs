@@ -3,6 +3,9 @@
 use crate::flow::{Ask, FieldError, Find, Kind, Seen};
 use crate::http::caller::{Caller, Received};
 use crate::http::limits::{self, Network};
+use crate::http::openapi::shapes;
+use crate::http::router::{PROCESS, RETRY};
+use crate::http::view::{ChangedView, EnqueuedView, StatusView};
 use crate::http::{Http, Problem, body, view};
 use crate::job::{JobId, ProjectId};
 use axum::Json;
@@ -18,6 +21,24 @@ use std::time::Duration;
 
 const KEY_MAX: usize = 255;
 
+/// Enqueue
+///
+/// Clips of a project's video are made: the job is recorded, its first message sent, and the answer is here within nine
+/// seconds. A project has one live job at a time: while it runs, the same request finds it (200) and another one is
+/// refused (409). Without `videoUrl` the project row's video is taken. Fields that are not listed are refused; `priority`
+/// and `webhookUrl` as `not_available`, for they are to come.
+#[utoipa::path(
+    post, path = PROCESS, operation_id = "enqueue", tag = "Jobs",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        description = "The same key with the same body is answered as the first time, for 24 hours; with another body it is refused. Printable ASCII.",
+        example = "4f2a7c1e-upload-7")),
+    request_body(content = shapes::Enqueue, content_type = "application/json"),
+    responses(
+        (status = 202, body = EnqueuedView, description = "A new job, queued."),
+        (status = 200, body = EnqueuedView, description = "The project's job that was there already."),
+    ),
+    security(("bearer" = [])),
+)]
 pub async fn enqueue(
     State(http): State<Arc<Http>>,
     Received(received): Received,
@@ -50,11 +71,18 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     Ok(Some(key.to_owned()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
 #[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
 pub struct Which {
+    /// The job.
+    #[param(min_length = 1, example = "job_0193f2c87b7c7d0a8e0c1b2a3d4e5f60")]
     job_id: Option<String>,
+    /// Instead of `jobId`: the project, of which the current or last job is meant.
+    #[param(min_length = 1, example = "my-project")]
     project_id: Option<String>,
+    /// Seconds to hold the answer until something changes; more than the service allows (25, on Vercel 8) counts as that.
+    #[param(maximum = 9_007_199_254_740_991_i64, example = 20)]
     wait: Option<u64>,
 }
 
@@ -86,6 +114,23 @@ pub(super) fn which(query: Result<Query<Which>, QueryRejection>) -> Result<Which
     query.map(|Query(which)| which).map_err(|error| Problem::bad_request(error.body_text()))
 }
 
+/// Status
+///
+/// One job, or a project's current or last one: give `projectId` or `jobId`. Clips appear as they are stored. With
+/// `If-None-Match` an unchanged status is 304; with `wait` the answer is held until there is something to see.
+#[utoipa::path(
+    get, path = PROCESS, operation_id = "status", tag = "Jobs",
+    params(
+        Which,
+        ("If-None-Match" = Option<String>, Header, example = "W/\"5d41402abc4b2a76\"",
+            description = "The `ETag` of what is known already."),
+    ),
+    responses(
+        (status = 200, body = StatusView, description = "How the job stands."),
+        (status = 304, description = "Nothing that is told has changed."),
+    ),
+    security(("bearer" = [])),
+)]
 pub async fn status(
     State(http): State<Arc<Http>>,
     Caller(owner): Caller,
@@ -137,6 +182,15 @@ fn seen(headers: &HeaderMap) -> Option<Seen> {
     }
 }
 
+/// Cancel
+///
+/// At once and for good. A call to Klap under way may still be billed.
+#[utoipa::path(
+    delete, path = PROCESS, operation_id = "cancel", tag = "Jobs",
+    params(("jobId" = String, Query, description = "The job.", min_length = 1, example = "job_0193f2c87b7c7d0a8e0c1b2a3d4e5f60")),
+    responses((status = 200, body = ChangedView, description = "The job is cancelled.")),
+    security(("bearer" = [])),
+)]
 pub async fn cancel(
     State(http): State<Arc<Http>>,
     Caller(owner): Caller,
@@ -147,6 +201,15 @@ pub async fn cancel(
     Ok(Json(view::changed(&cancelled, "Cancelled")).into_response())
 }
 
+/// Retry
+///
+/// A failed job goes on from the step that failed, with a deadline of its own; what was paid for is used again.
+#[utoipa::path(
+    post, path = RETRY, operation_id = "retry", tag = "Jobs",
+    request_body(content = shapes::Retry, content_type = "application/json"),
+    responses((status = 202, body = ChangedView, description = "The job goes on.")),
+    security(("bearer" = [])),
+)]
 pub async fn retry(
     State(http): State<Arc<Http>>,
     Received(received): Received,

@@ -2,6 +2,8 @@
 
 use crate::flow::{FieldError, Listing, Place};
 use crate::http::caller::Caller;
+use crate::http::router::LIST;
+use crate::http::view::{JobStatus, JobsView};
 use crate::http::{Http, Problem, view};
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -10,13 +12,25 @@ use axum::http::header::CACHE_CONTROL;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
 use std::sync::Arc;
 
 const LIMIT: usize = 20;
 const LIMIT_MAX: usize = 100;
 const STATUSES: [&str; 5] = ["queued", "processing", "completed", "failed", "cancelled"];
 
+/// List
+///
+/// The caller's jobs, the newest first, page by page.
+#[utoipa::path(
+    get, path = LIST, operation_id = "list", tag = "Jobs",
+    params(
+        ("status" = inline(Option<JobStatus>), Query, description = "Only those that stand so."),
+        ("cursor" = Option<String>, Query, description = "The `nextCursor` of the page before."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "At most so many; 20 if left out."),
+    ),
+    responses((status = 200, body = JobsView, description = "A page.")),
+    security(("bearer" = [])),
+)]
 pub async fn list(
     State(http): State<Arc<Http>>,
     Caller(owner): Caller,
@@ -24,11 +38,11 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
     let found = http.engine.list(&owner, &listing(&asked)?).await?;
-    let body = json!({
-        "success": true,
-        "jobs": found.jobs.iter().map(view::job).collect::<Vec<_>>(),
-        "nextCursor": found.next.map(|place| URL_SAFE_NO_PAD.encode(place.as_str())),
-    });
+    let body = JobsView {
+        success: true,
+        jobs: found.jobs.iter().map(view::job).collect(),
+        next_cursor: found.next.map(|place| URL_SAFE_NO_PAD.encode(place.as_str())),
+    };
     Ok(([(CACHE_CONTROL, "private, no-store")], Json(body)).into_response())
 }
 

@@ -3,6 +3,7 @@
 pub(in crate::http) mod clips;
 pub(in crate::http) mod cron;
 pub(in crate::http) mod deliveries;
+pub(in crate::http) mod documents;
 pub(in crate::http) mod events;
 pub(in crate::http) mod health;
 pub(in crate::http) mod jobs;

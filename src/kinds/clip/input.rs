@@ -27,42 +27,72 @@ impl Input {
 }
 
 /// Klap's documented options; what is left out is Klap's default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = Options)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Options {
+    /// The language spoken, like `en`; found out if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 16, pattern = r"\S")]
     pub language: Option<String>,
+    /// The language of the captions.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 16, pattern = r"\S")]
     pub translate_to: Option<String>,
+    /// The name of Klap's folder.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 200, pattern = r"\S")]
     pub name: Option<String>,
+    /// How many clips to aim at.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
     pub target_clip_count: Option<u32>,
+    /// How many clips at most; each costs. 10 if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 100)]
     pub max_clip_count: Option<u32>,
+    /// Seconds; not above `maxDuration`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 120)]
     pub min_duration: Option<u32>,
+    /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 180)]
     pub max_duration: Option<u32>,
+    /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, maximum = 120)]
     pub target_duration: Option<u32>,
+    /// Burn in captions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub captions: Option<bool>,
+    /// Follow the speakers into the new frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reframe: Option<bool>,
+    /// Emojis in the captions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub emojis: Option<bool>,
+    /// Begin with a title.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intro_title: Option<bool>,
+    /// Cut out silences.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remove_silences: Option<bool>,
+    /// Pixels; only together with `height`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 16, maximum = 7680)]
     pub width: Option<u32>,
+    /// Pixels; only together with `width`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 16, maximum = 7680)]
     pub height: Option<u32>,
+    /// A style preset of the Klap account.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 128, pattern = r"\S")]
     pub style_preset_id: Option<String>,
+    /// Names and words that the transcription should know.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(min_length = 1, max_length = 1000, pattern = r"\S")]
     pub transcription_context: Option<String>,
 }
 

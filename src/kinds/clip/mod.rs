@@ -12,7 +12,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 mod transfer;
-mod view;
+pub mod view;
 
 pub use price::cents;
 pub use view::{project_of, stored_path, view};

@@ -68,8 +68,9 @@ pub struct Clip {
     pub stored: Option<Stored>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = ClipStatus)]
 pub enum ClipState {
     Pending,
     Exporting,

@@ -3,7 +3,60 @@
 use super::plan::{Clip, ClipState, Plan};
 use crate::job::Job;
 use crate::kinds::View;
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+/// A clip, as far as it has come.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Clip)]
+pub struct PublicClip<'a> {
+    #[schema(example = "my-project_clip_0")]
+    id: String,
+    #[schema(example = "The one thing nobody tells you")]
+    title: &'a str,
+    /// `viralityExplanation` again, or nothing.
+    description: &'a str,
+    /// Seconds.
+    #[schema(required = true, example = 31.4)]
+    duration: Option<f64>,
+    /// How likely it is to spread, by Klap's reckoning.
+    #[schema(minimum = 0, maximum = 1, example = 0.87)]
+    score: f64,
+    #[schema(required = true)]
+    virality_explanation: Option<&'a str>,
+    #[schema(required = true)]
+    transcript: Option<&'a str>,
+    /// Texts to publish it with, as Klap wrote them.
+    #[schema(required = true)]
+    publication_captions: Option<&'a Value>,
+    #[schema(required = true)]
+    thumbnail: Option<&'a str>,
+    /// Where the stored clip is fetched: an address of the storage, or for a private bucket the path
+    /// `/api/clips/{id}` here. Null until it is stored.
+    #[schema(required = true, example = "https://abcdefgh.supabase.co/storage/v1/object/public/videos/clips/1.mp4")]
+    url: Option<&'a str>,
+    /// `url` again.
+    #[schema(required = true)]
+    export_url: Option<&'a str>,
+    /// Whether its export was ordered.
+    exported: bool,
+    /// Bytes.
+    #[schema(required = true, example = 4_194_304)]
+    size: Option<u64>,
+    status: ClipState,
+    /// What went wrong with it last.
+    #[schema(required = true)]
+    error: Option<&'a str>,
+    klap_project_id: &'a str,
+    #[schema(required = true)]
+    klap_folder_id: Option<&'a str>,
+    stored_in_supabase: bool,
+    /// When Klap made it.
+    #[schema(required = true)]
+    created_at: Option<&'a str>,
+}
 
 pub fn view(job: &Job) -> View {
     let plan = Plan::read(&job.plan).unwrap_or_else(Plan::beginning);
@@ -40,25 +93,25 @@ fn clip_id(project: &str, index: usize) -> String {
 
 fn public(job: &Job, plan: &Plan, index: usize, clip: &Clip) -> Value {
     let url = clip.stored.as_ref().map(|stored| stored.url.as_str());
-    json!({
-        "id": clip_id(job.project.as_str(), index),
-        "title": clip.title,
-        "description": clip.virality_explanation.as_deref().unwrap_or_default(),
-        "duration": clip.duration,
-        "score": clip.score.unwrap_or(0.5),
-        "viralityExplanation": clip.virality_explanation,
-        "transcript": clip.transcript,
-        "publicationCaptions": clip.captions,
-        "thumbnail": Value::Null,
-        "url": url,
-        "exportUrl": url,
-        "exported": clip.export.is_some(),
-        "size": clip.stored.as_ref().map(|stored| stored.size),
-        "status": clip.state,
-        "error": clip.error.as_ref().filter(|_| clip.state != ClipState::Stored),
-        "klapProjectId": clip.id,
-        "klapFolderId": plan.folder,
-        "storedInSupabase": clip.stored.is_some(),
-        "createdAt": clip.created_at,
+    json!(PublicClip {
+        id: clip_id(job.project.as_str(), index),
+        title: &clip.title,
+        description: clip.virality_explanation.as_deref().unwrap_or_default(),
+        duration: clip.duration,
+        score: clip.score.unwrap_or(0.5),
+        virality_explanation: clip.virality_explanation.as_deref(),
+        transcript: clip.transcript.as_deref(),
+        publication_captions: clip.captions.as_ref(),
+        thumbnail: None,
+        url,
+        export_url: url,
+        exported: clip.export.is_some(),
+        size: clip.stored.as_ref().map(|stored| stored.size),
+        status: clip.state,
+        error: clip.error.as_deref().filter(|_| clip.state != ClipState::Stored),
+        klap_project_id: &clip.id,
+        klap_folder_id: plan.folder.as_deref(),
+        stored_in_supabase: clip.stored.is_some(),
+        created_at: clip.created_at.as_deref(),
     })
 }

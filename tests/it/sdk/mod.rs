@@ -39,14 +39,14 @@ impl Broker {
 }
 
 /// A path in the repository, where a package must have been installed.
-fn installed(path: &str) -> PathBuf {
+pub fn installed(path: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     assert!(path.exists(), "{} is missing: run infra/packages", path.display());
     path
 }
 
 /// A command with nothing of our own environment but what it needs to run.
-fn bare(program: impl AsRef<std::ffi::OsStr>) -> Command {
+pub fn bare(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null());
     for name in ["PATH", "HOME", "TMPDIR"] {
@@ -75,7 +75,7 @@ async fn python(file: &str, env: &[(String, String)]) {
 }
 
 /// It ended well, and its tests were not none: `summary` holds their number after `before`.
-fn passed(file: &str, ended: &Ended, summary: &str, before: &str) {
+pub fn passed(file: &str, ended: &Ended, summary: &str, before: &str) {
     let told = summary.lines().find_map(|line| line.strip_prefix(before)?.split_whitespace().next());
     let tests: Option<u32> = told.and_then(|number| number.parse().ok());
     let all_well = ended.code == Some(0) && tests.is_some_and(|tests| tests > 0);

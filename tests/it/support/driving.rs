@@ -1,6 +1,7 @@
 //! Driving the service: its callers' requests, QStash's pushes in whatever order a test likes, and what must hold at rest.
 
 use super::app::{ANN, TestApp};
+use super::described;
 use super::queue::{CURRENT, Fate, Sent};
 use super::watched::Moment;
 use axum::http::{HeaderMap, Method};
@@ -66,11 +67,19 @@ impl Answer {
     }
 }
 
+/// Sends a request; what our service answers must be what the description says.
 pub async fn read(request: reqwest::RequestBuilder) -> Answer {
-    let response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = client.execute(request).await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let bytes = response.bytes().await.unwrap();
-    Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+    let answer = Answer { status, headers, body: serde_json::from_slice(&bytes).unwrap_or_default() };
+    if let Err(why) = described::check(&method, &path, &answer) {
+        panic!("{method} {path} answers {status}, which its description does not say: {why}\n{:#}", answer.body);
+    }
+    answer
 }
 
 impl TestApp {

@@ -1,5 +1,6 @@
 //! What several test modules stand on.
 pub mod app;
+pub mod described;
 pub mod driving;
 pub mod issuer;
 pub mod processes;

@@ -1,0 +1,174 @@
+//! What each operation answers beside its handler's own: problems, and the headers of every status.
+
+use super::problems::known;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// What one operation may answer.
+struct Operation {
+    id: &'static str,
+    /// Headers of one status: (status, name).
+    headers: &'static [(&'static str, &'static str)],
+    problems: &'static [&'static [&'static str]],
+}
+
+/// Who calls is asked on every route of the frontend, and every job is read from the store.
+const CALLER: &[&str] = &["unauthorized", "invalid_token", "token_expired", "not_a_user", "issuer_unavailable"];
+const STORE: &[&str] = &["unreadable_record", "store_unavailable", "newer_version"];
+const QUERY: &[&str] = &["bad_request"];
+const BODY: &[&str] =
+    &["bad_request", "timeout", "too_large", "unsupported_media_type", "unsupported_content_encoding", "invalid"];
+const TURN: &[&str] = &["rate_limited", "queue_full", "budget_exhausted"];
+const PUSH: &[&str] = &["bad_signature", "too_large"];
+
+const OPERATIONS: &[Operation] = &[
+    Operation {
+        id: "enqueue",
+        headers: &[("202", "Location"), ("200", "Location")],
+        problems: &[
+            CALLER,
+            STORE,
+            BODY,
+            TURN,
+            &["not_found", "different_input", "not_available", "no_video", "idempotency_key_reused"],
+            &["project_lookup_unavailable", "outcome_unknown"],
+        ],
+    },
+    Operation {
+        id: "status",
+        headers: &[("200", "ETag"), ("200", "Cache-Control"), ("304", "ETag"), ("304", "Cache-Control")],
+        problems: &[CALLER, STORE, QUERY, &["not_found", "too_many_watchers"]],
+    },
+    Operation { id: "cancel", headers: &[], problems: &[CALLER, STORE, QUERY, &["not_found", "already_final"]] },
+    Operation {
+        id: "retry",
+        headers: &[("202", "Location")],
+        problems: &[CALLER, STORE, BODY, TURN, &["not_found", "not_failed", "project_busy", "cannot_retry"]],
+    },
+    Operation {
+        id: "events",
+        headers: &[("200", "Cache-Control"), ("200", "X-Accel-Buffering")],
+        problems: &[CALLER, STORE, QUERY, &["not_found", "too_many_watchers"]],
+    },
+    Operation { id: "list", headers: &[("200", "Cache-Control")], problems: &[CALLER, STORE, QUERY, &["invalid"]] },
+    Operation {
+        id: "clip",
+        headers: &[("302", "Location"), ("302", "Cache-Control")],
+        problems: &[CALLER, STORE, QUERY, &["not_found", "storage_unavailable"]],
+    },
+    Operation {
+        id: "push",
+        headers: &[("429", "Retry-After"), ("503", "Retry-After"), ("489", "Upstash-NonRetryable-Error")],
+        problems: &[PUSH],
+    },
+    Operation {
+        id: "pushFailed",
+        headers: &[("503", "Retry-After"), ("489", "Upstash-NonRetryable-Error")],
+        problems: &[PUSH],
+    },
+    Operation { id: "sweep", headers: &[], problems: &[&["unauthorized"], STORE] },
+    Operation { id: "health", headers: &[], problems: &[] },
+    Operation { id: "ready", headers: &[], problems: &[] },
+    Operation { id: "page", headers: &[], problems: &[] },
+    Operation { id: "openapi", headers: &[("200", "Cache-Control")], problems: &[] },
+    Operation { id: "docs", headers: &[("200", "Cache-Control"), ("200", "Content-Security-Policy")], problems: &[] },
+];
+
+/// What may be said in a header, by name, and whether it always is where it may be.
+const HEADERS: &[(&str, bool, &str, &str)] = &[
+    (
+        "X-Request-Id",
+        true,
+        "0193f2c8-7b7c-4d0a-8e0c-1b2a3d4e5f60",
+        "The request's own, or a new one; also in the service's log.",
+    ),
+    ("X-Content-Type-Options", true, "nosniff", "Always `nosniff`."),
+    ("Referrer-Policy", true, "no-referrer", "Always `no-referrer`."),
+    ("Location", true, "/api/process-klap?jobId=job_0193f2c87b7c7d0a8e0c1b2a3d4e5f60", "Where to go on."),
+    ("ETag", true, "W/\"5d41402abc4b2a76\"", "The version of what is told; for `If-None-Match`."),
+    ("Cache-Control", true, "private, no-cache", "Who may keep it."),
+    ("Retry-After", true, "5", "After how many seconds to come again."),
+    (
+        "RateLimit",
+        false,
+        "\"owner\";r=4;t=60",
+        "What is left: by policy, requests (`r`) and seconds until there are more (`t`).",
+    ),
+    (
+        "RateLimit-Policy",
+        false,
+        "\"owner\";q=5;w=60",
+        "The limits: by policy, requests (`q`) in so many seconds (`w`).",
+    ),
+    ("WWW-Authenticate", true, "Bearer", "How to sign in."),
+    ("Upstash-NonRetryable-Error", true, "true", "Always `true`."),
+    ("X-Accel-Buffering", true, "no", "Always `no`: proxies are not to hold events back."),
+    ("Content-Security-Policy", true, "default-src 'none'", "What the page may do: nothing but look."),
+];
+const EVERY: [&str; 3] = ["X-Request-Id", "X-Content-Type-Options", "Referrer-Policy"];
+
+pub fn headers() -> Value {
+    let header = |&(name, required, example, description): &(&str, bool, &str, &str)| {
+        let schema =
+            if name == "Retry-After" { json!({"type": "integer", "minimum": 1}) } else { json!({"type": "string"}) };
+        let example = example.parse::<u64>().map_or_else(|_| json!(example), |number| json!(number));
+        let header = json!({"description": description, "required": required, "schema": schema, "example": example});
+        (name.to_owned(), header)
+    };
+    HEADERS.iter().map(header).collect::<Map<_, _>>().into()
+}
+
+/// Adds to a derived operation what it may answer besides.
+pub fn complete(operation: &mut Value) {
+    let Some(told) = OPERATIONS.iter().find(|told| operation["operationId"] == told.id) else { return };
+    let limited = told.problems.contains(&TURN);
+    let Some(answers) = operation["responses"].as_object_mut() else { return };
+    for (status, codes) in by_status(told) {
+        answers.insert(status, refusal(&codes));
+    }
+    answers.sort_keys();
+    for (status, answer) in answers {
+        let own = told.headers.iter().filter(|(of, _)| of == status).map(|(_, name)| *name);
+        let is_problem = answer["content"].get("application/problem+json").is_some();
+        let of_status = match status.as_str() {
+            "401" => &["WWW-Authenticate"][..],
+            "429" | "503" if is_problem => &["Retry-After"],
+            _ => &[],
+        };
+        // Those whose turn was taken are told where they stand, also when they are refused then.
+        let turn: &[&str] = match status.as_str() {
+            "200" | "202" | "404" | "409" | "422" | "429" | "500" | "503" if limited => {
+                &["RateLimit", "RateLimit-Policy"]
+            }
+            _ => &[],
+        };
+        let names = EVERY.into_iter().chain(own).chain(of_status.iter().copied()).chain(turn.iter().copied());
+        let headers = names.map(|name| (name.to_owned(), json!({"$ref": format!("#/components/headers/{name}")})));
+        answer["headers"] = headers.collect::<Map<_, _>>().into();
+    }
+}
+
+/// The codes of each status. Anything may break.
+fn by_status(told: &Operation) -> BTreeMap<String, Vec<&'static str>> {
+    let mut by_status: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    for code in told.problems.iter().copied().flatten().copied().chain(["internal"]) {
+        if let Some(problem) = known(code) {
+            by_status.entry(problem.status.to_string()).or_default().push(code);
+        }
+    }
+    by_status
+}
+
+fn refusal(codes: &[&'static str]) -> Value {
+    let told = codes.iter().filter_map(|code| known(code));
+    let when: Vec<_> = told.map(|problem| format!("- `{}`: {}", problem.code, problem.when)).collect();
+    let example = |code: &&str| ((*code).to_owned(), json!({"$ref": format!("#/components/examples/{code}")}));
+    let examples: Map<_, _> = codes.iter().map(example).collect();
+    let schema = json!({
+        "allOf": [{"$ref": "#/components/schemas/Problem"}, {"properties": {"code": {"enum": codes}}}],
+    });
+    json!({
+        "description": when.join("\n"),
+        "content": {"application/problem+json": {"schema": schema, "examples": examples}},
+    })
+}
