@@ -98,6 +98,15 @@ async fn parameters_work_as_headers_and_the_rest_belongs_to_the_destination() {
     assert_eq!((push.header("x-github-event"), push.header("content-type")), ("push", "text/plain"));
     assert_eq!((push.header("authorization"), push.header("user-agent")), ("", "Upstash-QStash"));
     assert_eq!(push.key(destination.at("hook?a=1%20&b=%2F").as_str()), Key::Current);
+
+    // A scheme is no less one in capitals, and a content type may be forwarded like any header.
+    let target = destination.at("caps").as_str().replace("http:", "HTTP:");
+    let sent = [("upstash-forward-content-type", "text/csv"), ("content-type", "text/plain")];
+    let (status, answer) = call(&broker, Method::POST, &format!("v2/publish/{target}"), &sent, "hi").await;
+    assert_eq!(status, 201, "{answer}");
+    let push = destination.next().await;
+    assert_eq!((push.target.as_str(), push.header("content-type")), ("/caps", "text/csv"));
+    assert_eq!(push.key(&target), Key::Current);
 }
 
 #[tokio::test]
@@ -124,13 +133,16 @@ async fn a_batch_takes_what_it_can() {
     let items = json!([
         {"destination": destination.at("a"), "headers": {"Upstash-Forward-X": "1"}, "body": "one", "queue": null},
         {"destination": "no/name", "body": null},
+        {"body": "nowhere"},
     ]);
     let (status, answer) = call(&broker, Method::POST, "v2/batch", &[], &items.to_string()).await;
     assert_eq!(status, 200);
     let push = destination.next().await;
     assert_eq!((push.header("x"), push.body.as_ref()), ("1", &b"one"[..]));
     assert_eq!(answer[0]["messageId"], push.header("upstash-message-id"));
-    assert!(answer[1]["error"].as_str().is_some_and(|text| text.contains("invalid scheme")), "{answer}");
+    for refused in [1, 2] {
+        assert!(answer[refused]["error"].as_str().is_some_and(|text| text.contains("invalid scheme")), "{answer}");
+    }
 }
 
 #[tokio::test]
