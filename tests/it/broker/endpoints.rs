@@ -15,7 +15,7 @@ type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
 async fn refusals_say_why_in_the_services_words() {
     let broker = in_memory().await;
     let publish = "v2/publish/http://127.0.0.1:9/w";
-    let cases: [Refused<'_>; 17] = [
+    let cases: [Refused<'_>; 18] = [
         (publish, &[("upstash-deduplication-id", "a:b")], 400, "DeduplicationId cannot contain ':'"),
         (publish, &[("upstash-retries", "6")], 412, "quota maxRetries exceeded"),
         (publish, &[("upstash-retries", "-1")], 400, "invalid upstash-retries: a whole number"),
@@ -26,6 +26,12 @@ async fn refusals_say_why_in_the_services_words() {
         (publish, &[("upstash-method", "BREW")], 400, "invalid upstash-method"),
         (publish, &[("upstash-callback", "nowhere")], 400, "invalid destination url: endpoint has invalid scheme"),
         ("v2/publish/https%3A%2F%2Fexample.com", &[], 400, "invalid destination url: endpoint has invalid scheme"),
+        (
+            "v2/schedules/https%3A%2F%2Fa.example",
+            &[("upstash-cron", "@daily")],
+            400,
+            "invalid destination url: endpoint",
+        ),
         ("v2/enqueue/a:b/http://127.0.0.1:9/w", &[], 400, "invalid queue name"),
         ("v3/publish/x", &[], 404, "no such endpoint"),
         // A root that holds a path, as a wrong QSTASH_URL does.
