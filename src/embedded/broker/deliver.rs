@@ -34,9 +34,11 @@ impl Courier {
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
-            .user_agent("Upstash-QStash")
-            .build()?;
-        Ok(Self { http, timeout_max, resolve, region })
+            .user_agent("Upstash-QStash");
+        // The client's own would end after 30 s what a destination is slow to read, whatever the message's timeout.
+        #[cfg(target_os = "linux")]
+        let http = http.tcp_user_timeout(None);
+        Ok(Self { http: http.build()?, timeout_max, resolve, region })
     }
 
     /// `now` goes into the signature. A large body is let go as soon as the destination has taken it.

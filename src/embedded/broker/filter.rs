@@ -69,19 +69,22 @@ pub struct Filter {
     /// After which `<time>-<number>` the page begins.
     pub cursor: Option<(Millis, u64)>,
     pub count: Option<usize>,
+    /// Something was asked for that chooses nothing.
+    ignoring: bool,
 }
 
 impl Filter {
+    /// Of dead letters.
     pub fn read(query: &Headers) -> Result<Self, Refusal> {
         Self::read_for(query, false)
     }
 
-    /// Live messages may be chosen by the host and the path of their destination, too.
-    pub fn read_live(query: &Headers) -> Result<Self, Refusal> {
+    /// Live messages and lines of the log may be chosen by the host and the path of their destination, too.
+    pub fn read_with_place(query: &Headers) -> Result<Self, Refusal> {
         Self::read_for(query, true)
     }
 
-    fn read_for(query: &Headers, of_live: bool) -> Result<Self, Refusal> {
+    fn read_for(query: &Headers, with_place: bool) -> Result<Self, Refusal> {
         let mut filter = Self::default();
         for (name, value) in query {
             let field = match name.as_str() {
@@ -96,8 +99,8 @@ impl Filter {
                 "scheduleId" => Field::Schedule,
                 "queueName" => Field::Queue,
                 "flowControlKey" => Field::Flow,
-                "host" if of_live => Field::Host,
-                "path" if of_live => Field::Path,
+                "host" if with_place => Field::Host,
+                "path" if with_place => Field::Path,
                 _ => {
                     filter.read_page(name, value)?;
                     continue;
@@ -106,6 +109,15 @@ impl Filter {
             filter.want(field, value);
         }
         Ok(filter)
+    }
+
+    /// For deleting and the like: what was meant to choose a few must not choose all.
+    pub fn to_change(self) -> Result<Self, Refusal> {
+        if self.ignoring {
+            Err(Refusal::new(400, "api is no filter any more: it would choose everything"))
+        } else {
+            Ok(self)
+        }
     }
 
     /// Only these objects.
@@ -122,6 +134,8 @@ impl Filter {
             "fromDate" => self.from = Some(value.parse().map_err(|_| bad())?),
             "toDate" => self.to = Some(value.parse().map_err(|_| bad())?),
             "order" => self.earliest_first = value.eq_ignore_ascii_case("earliestFirst"),
+            // Once a filter; the official client says that it is ignored now.
+            "api" => self.ignoring = true,
             "cursor" if value.is_empty() => {}
             "cursor" => self.cursor = Some(place(value).ok_or_else(bad)?),
             "count" => self.count = Some(value.parse::<usize>().map_err(|_| bad())?.max(1)),

@@ -64,6 +64,9 @@ const OWN: [&str; 13] = [
     "expect",
 ];
 
+/// These of them may be asked for by name.
+const OF_BODY_OR_USER: [&str; 2] = ["authorization", "content-type"];
+
 impl Publishing<'_> {
     pub fn read(self, quota: Quota, now: Millis) -> Result<New, Refusal> {
         let topic = topic(self.destination)?;
@@ -189,11 +192,12 @@ impl Publishing<'_> {
         text.split(',').map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect()
     }
 
-    /// What the destination is to see: the content type, what was asked to be forwarded, and with `Header-Forward` all.
+    /// What the destination is to see: what was asked to be forwarded, the content type, and with `Header-Forward` all.
     fn delivered(&self) -> Headers {
-        let mut headers: Headers =
-            self.get("content-type").map(|value| ("content-type".to_owned(), value.to_owned())).into_iter().collect();
-        headers.extend(self.forwarded("upstash-forward-"));
+        let mut headers = self.forwarded("upstash-forward-");
+        if !headers.iter().any(|(name, _)| name == "content-type") {
+            headers.extend(self.get("content-type").map(|value| ("content-type".to_owned(), value.to_owned())));
+        }
         if self.flag("upstash-header-forward") {
             let free = |name: &str| !name.starts_with("upstash-") && !OWN.contains(&name);
             headers.extend(self.headers.iter().filter(|(name, _)| free(name)).cloned());
@@ -204,7 +208,7 @@ impl Publishing<'_> {
     fn forwarded(&self, prefix: &str) -> Headers {
         let given = self.headers.iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
         given
-            .filter(|(name, _)| !name.is_empty() && (*name == "authorization" || !OWN.contains(name)))
+            .filter(|(name, _)| !name.is_empty() && (OF_BODY_OR_USER.contains(name) || !OWN.contains(name)))
             .map(|(name, value)| (name.to_owned(), value.clone()))
             .collect()
     }
@@ -270,7 +274,8 @@ fn topic(destination: &str) -> Result<Option<String>, Refusal> {
 
 /// Loopback is welcome here, unlike at the service: developing is what this is for. A host is not looked up either.
 pub fn web_address(destination: &str) -> Result<(), Refusal> {
-    if !destination.starts_with("http://") && !destination.starts_with("https://") {
+    let scheme = destination.split_once("://").map_or("", |(scheme, _)| scheme);
+    if !["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
         let text = "invalid destination url: endpoint has invalid scheme, add http:// or https://";
         return Err(Refusal::bad(text));
     }

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// The longest sleep while something waits: a machine that slept, or whose clock was set, finds its bearings again.
@@ -143,13 +143,13 @@ impl Post {
 
     /// Carries messages until told to stop. Attempts under way are then dropped, to be made anew at the next start.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
-        let mut flights = JoinSet::new();
-        let (mut pruned_at, mut pruning) = (Millis::MIN, None::<AbortHandle>);
+        let (mut flights, mut pruning) = (JoinSet::new(), JoinSet::new());
+        let mut pruned_at = Millis::MIN;
         loop {
             let now = self.clock.now();
-            if now.saturating_sub(pruned_at) >= PRUNE_EVERY && pruning.as_ref().is_none_or(AbortHandle::is_finished) {
+            if now.saturating_sub(pruned_at) >= PRUNE_EVERY && pruning.is_empty() {
                 pruned_at = now;
-                pruning = Some(flights.spawn(self.clone().prune(now)));
+                pruning.spawn(self.clone().prune(now));
             }
             let (firing, leaving) = {
                 let mut board = self.board();
@@ -166,17 +166,20 @@ impl Post {
                 }
             }
             while flights.try_join_next().is_some() {}
-            if self.leap && pruning.as_ref().is_none_or(AbortHandle::is_finished) {
+            if self.leap && pruning.is_empty() {
                 self.leap();
             }
             let due = self.board().next_due();
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.wake.notified() => {}
+                // Leaping waits for it, and nothing else tells of its end.
+                Some(_) = pruning.join_next() => {}
                 () = self.nap(due) => {}
             }
         }
         flights.shutdown().await;
+        pruning.shutdown().await;
     }
 
     /// Write by write, so that what comes in meanwhile is not held up.

@@ -164,7 +164,11 @@ fn route(path: &str) -> Route {
         ("schedules", tail) => match verb(tail) {
             (id, Some("pause")) => Route::PauseSchedule { id, pause: true },
             (id, Some("resume")) => Route::PauseSchedule { id, pause: false },
-            _ => Route::Schedule(decoded(tail)),
+            _ => {
+                let id = decoded(tail);
+                // An address is to stand raw in the path here as well.
+                Route::Schedule(if id.contains("://") { tail.to_owned() } else { id })
+            }
         },
         ("topics", "") => Route::Groups,
         ("topics", tail) => match verb(tail) {

@@ -63,6 +63,7 @@ async fn dead_letters_are_filtered_by_every_field() {
         ("callerIp=127.0.0.1".to_owned(), 5),
         (format!("toDate={died}"), 5),
         (format!("fromDate={}", died.parse::<i64>().expect("a time") + 60_000), 0),
+        ("api=llm".to_owned(), 5),
         (of_one, 1),
         (by_id, 1),
     ] {
@@ -70,6 +71,14 @@ async fn dead_letters_are_filtered_by_every_field() {
     }
     let first = letters(&broker, "order=earliestFirst&count=1").await.remove(0);
     assert_eq!(first["labels"], json!(["red", "round"]));
+    let slips = [("?api=llm", ""), ("", r#"{"dlqids": ["1-1"]}"#)];
+    for ((slip, body), (method, target)) in slips
+        .into_iter()
+        .flat_map(|slip| [(Method::DELETE, "v2/dlq"), (Method::POST, "v2/dlq/retry")].map(|call| (slip, call)))
+    {
+        assert_eq!(call(&broker, method, &format!("{target}{slip}"), &[], body).await.0, 400, "{target} {slip} {body}");
+    }
+    assert_eq!(letters(&broker, "").await.len(), 5, "a slip changes nothing");
     for query in ["host=127.0.0.1", "path=/a", "fromDate=soon", "cursor=x", "count=x", "colour=red"] {
         assert_eq!(call(&broker, Method::GET, &format!("v2/dlq?{query}"), &[], "").await.0, 400, "{query}");
     }

@@ -15,7 +15,7 @@ type Refused<'a> = (&'a str, &'a [(&'a str, &'a str)], u16, &'a str);
 async fn refusals_say_why_in_the_services_words() {
     let broker = in_memory().await;
     let publish = "v2/publish/http://127.0.0.1:9/w";
-    let cases: [Refused<'_>; 17] = [
+    let cases: [Refused<'_>; 18] = [
         (publish, &[("upstash-deduplication-id", "a:b")], 400, "DeduplicationId cannot contain ':'"),
         (publish, &[("upstash-retries", "6")], 412, "quota maxRetries exceeded"),
         (publish, &[("upstash-retries", "-1")], 400, "invalid upstash-retries: a whole number"),
@@ -26,6 +26,12 @@ async fn refusals_say_why_in_the_services_words() {
         (publish, &[("upstash-method", "BREW")], 400, "invalid upstash-method"),
         (publish, &[("upstash-callback", "nowhere")], 400, "invalid destination url: endpoint has invalid scheme"),
         ("v2/publish/https%3A%2F%2Fexample.com", &[], 400, "invalid destination url: endpoint has invalid scheme"),
+        (
+            "v2/schedules/https%3A%2F%2Fa.example",
+            &[("upstash-cron", "@daily")],
+            400,
+            "invalid destination url: endpoint",
+        ),
         ("v2/enqueue/a:b/http://127.0.0.1:9/w", &[], 400, "invalid queue name"),
         ("v3/publish/x", &[], 404, "no such endpoint"),
         // A root that holds a path, as a wrong QSTASH_URL does.
@@ -98,6 +104,15 @@ async fn parameters_work_as_headers_and_the_rest_belongs_to_the_destination() {
     assert_eq!((push.header("x-github-event"), push.header("content-type")), ("push", "text/plain"));
     assert_eq!((push.header("authorization"), push.header("user-agent")), ("", "Upstash-QStash"));
     assert_eq!(push.key(destination.at("hook?a=1%20&b=%2F").as_str()), Key::Current);
+
+    // A scheme is no less one in capitals, and a content type may be forwarded like any header.
+    let target = destination.at("caps").as_str().replace("http:", "HTTP:");
+    let sent = [("upstash-forward-content-type", "text/csv"), ("content-type", "text/plain")];
+    let (status, answer) = call(&broker, Method::POST, &format!("v2/publish/{target}"), &sent, "hi").await;
+    assert_eq!(status, 201, "{answer}");
+    let push = destination.next().await;
+    assert_eq!((push.target.as_str(), push.header("content-type")), ("/caps", "text/csv"));
+    assert_eq!(push.key(&target), Key::Current);
 }
 
 #[tokio::test]
@@ -124,13 +139,16 @@ async fn a_batch_takes_what_it_can() {
     let items = json!([
         {"destination": destination.at("a"), "headers": {"Upstash-Forward-X": "1"}, "body": "one", "queue": null},
         {"destination": "no/name", "body": null},
+        {"body": "nowhere"},
     ]);
     let (status, answer) = call(&broker, Method::POST, "v2/batch", &[], &items.to_string()).await;
     assert_eq!(status, 200);
     let push = destination.next().await;
     assert_eq!((push.header("x"), push.body.as_ref()), ("1", &b"one"[..]));
     assert_eq!(answer[0]["messageId"], push.header("upstash-message-id"));
-    assert!(answer[1]["error"].as_str().is_some_and(|text| text.contains("invalid scheme")), "{answer}");
+    for refused in [1, 2] {
+        assert!(answer[refused]["error"].as_str().is_some_and(|text| text.contains("invalid scheme")), "{answer}");
+    }
 }
 
 #[tokio::test]

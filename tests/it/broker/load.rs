@@ -149,14 +149,34 @@ async fn a_thousand_dead_destinations() {
     dead_hosts(1_000).await;
 }
 
-#[tokio::test]
-async fn large_bodies_on_their_way_share_a_bounded_room() {
-    let (broker, _folder) = tuned(Tuning::default()).await;
-    // With little room of its own for what it does not read.
+/// Reads nothing, with little room of its own for what it does not read.
+fn silent() -> TcpListener {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(64 << 10).expect("a smaller buffer");
     socket.bind("127.0.0.1:0".parse().expect("an address")).expect("loopback");
-    let silent = socket.listen(64).expect("listens");
+    socket.listen(64).expect("listens")
+}
+
+/// Longer than the HTTP client's own patience with a destination that does not read.
+#[tokio::test]
+#[ignore = "long"]
+async fn a_destination_slow_to_read_has_the_messages_whole_timeout() {
+    let (broker, _folder) = tuned(Tuning::default()).await;
+    let silent = silent();
+    let target = format!("v2/publish/http://{}/w", silent.local_addr().expect("bound"));
+    let headers = [("upstash-retries", "0"), ("upstash-timeout", "50s")];
+    assert_eq!(call(&broker, Method::POST, &target, &headers, &"x".repeat(8 << 20)).await.0, 201);
+    let taken = within(silent.accept()).await.expect("accepted");
+    idle(&broker).await;
+    let (_, dead) = call(&broker, Method::GET, "v2/dlq", &[], "").await;
+    assert_eq!(dead["messages"][0]["responseBody"], "no answer within 50 s");
+    drop(taken);
+}
+
+#[tokio::test]
+async fn large_bodies_on_their_way_share_a_bounded_room() {
+    let (broker, _folder) = tuned(Tuning::default()).await;
+    let silent = silent();
     let target = format!("v2/publish/http://{}/w", silent.local_addr().expect("bound"));
     // Eight fill the room of 64 MiB.
     let large = "x".repeat(8 << 20);

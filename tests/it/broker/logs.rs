@@ -120,6 +120,11 @@ async fn the_log_is_filtered_by_every_field_and_both_its_names_say_the_same() {
         ("flowControlKey=k".to_owned(), 1),
         ("callerIp=127.0.0.1".to_owned(), 2),
         ("callerIp=10.0.0.1".to_owned(), 0),
+        (format!("host=127.0.0.1:{}", destination.url.port().expect("a port")), 1),
+        ("host=127.0.0.1".to_owned(), 2),
+        ("host=127.0.0.1&path=/w".to_owned(), 1),
+        ("path=/other".to_owned(), 0),
+        ("api=llm".to_owned(), 2),
         (format!("fromDate={time}"), 2),
         (format!("toDate={}", time - 1), 0),
     ] {
@@ -153,5 +158,12 @@ async fn messages_are_cancelled_by_every_field() {
         }
         assert_eq!(call(&broker, Method::GET, &format!("v2/messages/{id}"), &[], "").await.0, 404);
     }
-    assert_eq!(call(&broker, Method::DELETE, "v2/messages?colour=red", &[], "").await.0, 400, "a slip cancels nothing");
+    let id = with_everything(&broker, &destination).await;
+    for (slip, body) in
+        [("?colour=red", ""), ("?api=llm", ""), ("", r#"{"messageids": ["msg_none"]}"#), ("", "msg_none")]
+    {
+        let (status, answer) = call(&broker, Method::DELETE, &format!("v2/messages{slip}"), &[], body).await;
+        assert_eq!(status, 400, "a slip cancels nothing: {slip} {body} {answer}");
+    }
+    assert_eq!(call(&broker, Method::GET, &format!("v2/messages/{id}"), &[], "").await.0, 200);
 }

@@ -30,6 +30,9 @@ describe('messages and the log', () => {
     assert.deepEqual((await client.logs({ filter: { label: 'js-log', state: 'DELIVERED' } })).logs.map((log) => log.messageId), [messageId])
     const from = events.at(-1).time
     assert.ok((await client.logs({ filter: { fromDate: new Date(from), url: `${to.base}/logged` } })).logs.length >= 3)
+    const { host } = new URL(to.base)
+    const byPlace = async (filter) => (await client.logs({ filter: { messageId, ...filter } })).logs.length
+    assert.deepEqual([await byPlace({ host, path: '/logged' }), await byPlace({ path: '/other' }), await byPlace({ api: 'llm' })], [3, 0, 3])
     const first = await client.logs({ count: 2, filter: { messageId } })
     const rest = await client.logs({ count: 2, cursor: first.cursor, filter: { messageId } })
     assert.deepEqual([...first.logs, ...rest.logs].map((log) => log.state), ['DELIVERED', 'ACTIVE', 'CREATED'])

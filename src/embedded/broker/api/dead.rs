@@ -93,11 +93,11 @@ pub async fn revive_many(call: Call) -> Result<Response, Refusal> {
 
 fn wanted(call: &Call) -> Result<Filter, Refusal> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Ids {
         dlq_ids: Option<Vec<String>>,
     }
-    let filter = Filter::read(&call.target.query)?;
+    let filter = Filter::read(&call.target.query)?.to_change()?;
     if call.body.is_empty() {
         return Ok(filter);
     }

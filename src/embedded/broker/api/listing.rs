@@ -36,11 +36,11 @@ pub async fn cancel(call: Call, id: &str) -> Result<Response, Refusal> {
 /// By ids in the body or by filters in the query; with neither, all.
 pub async fn cancel_many(call: Call) -> Result<Response, Refusal> {
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
+    #[serde(rename_all = "camelCase", deny_unknown_fields)]
     struct Ids {
         message_ids: Option<Vec<String>>,
     }
-    let mut filter = Filter::read_live(&call.target.query)?;
+    let mut filter = Filter::read_with_place(&call.target.query)?.to_change()?;
     if !call.body.is_empty() {
         let ids: Ids = read_json(&call.body)?;
         filter = ids.message_ids.iter().fold(filter, |filter, ids| filter.ids(ids, false));
@@ -54,7 +54,7 @@ pub async fn cancel_many(call: Call) -> Result<Response, Refusal> {
 
 /// The log under either of its names.
 pub async fn log(call: Call, name: &str) -> Result<Response, Refusal> {
-    let filter = Filter::read(&call.target.query)?;
+    let filter = Filter::read_with_place(&call.target.query)?;
     let user = call.user;
     let read = call.post.disk.read(move |txn| {
         let mut page = pages::event_page(txn, &user, &filter)?;

@@ -43,6 +43,7 @@ pub async fn one(call: Call, destination: &str, queue: Option<&str>) -> Result<R
 /// One item of a batch; some clients send null for what they leave out.
 #[derive(Deserialize)]
 struct Item {
+    #[serde(default)]
     destination: String,
     headers: Option<BTreeMap<String, String>>,
     body: Option<Value>,
