@@ -1,4 +1,4 @@
-//! The shared store: any Redis from version 6.2 on, or Upstash. Every verb is one round trip, and every write that must
+//! The shared store: any Redis from version 6.2 on, or Upstash. Every verb but a list's is one round trip, and every write that must
 //! be whole is one script. Decides nothing and reads no clock but the server's.
 
 mod commit;
