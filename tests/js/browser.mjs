@@ -24,15 +24,15 @@ export function launch() {
   return chromium.launch({ executablePath, headless: true, args: ARGUMENTS });
 }
 
-/** A page on `origin`, and `sound()`, which fails if anything was wrong with it until then. */
-export async function visit(browser, origin, { path = '/', theme = 'light', viewport = DESK } = {}) {
+/** A page on `origin`, which asks only there and at `others`, and `sound()`, which fails if anything was wrong with it until then. */
+export async function visit(browser, origin, { path = '/', theme = 'light', viewport = DESK, others = [] } = {}) {
   const context = await browser.newContext({ baseURL: origin, colorScheme: theme, viewport });
   context.setDefaultTimeout(PATIENCE_MS);
   await context.addInitScript({ path: AXE });
   const [strays, wrongs] = [[], []];
   context.on('request', (request) => {
     const url = new URL(request.url());
-    if (url.protocol !== 'data:' && url.origin !== origin) strays.push(request.url());
+    if (url.protocol !== 'data:' && ![origin, ...others].includes(url.origin)) strays.push(request.url());
   });
   const page = await context.newPage();
   page.on('pageerror', (error) => wrongs.push(String(error)));
