@@ -53,3 +53,35 @@ async fn a_generated_client_drives_real_jobs() {
     let ended = run(&mut drive).await;
     passed("drive.ts", &ended, &ended.stdout, "# tests ");
 }
+
+/// The files for a Next.js app, as they stand in the examples.
+#[tokio::test]
+async fn the_examples_for_an_app_compile() {
+    let folder = TempDir::new().expect("a folder");
+    let at = folder.path();
+    for file in ["route.ts", "use-clips.ts"] {
+        std::fs::copy(installed("examples/nextjs").join(file), at.join(file)).expect("a file to copy");
+    }
+    std::fs::write(at.join("package.json"), r#"{"type": "module"}"#).expect("a file");
+    std::os::unix::fs::symlink(installed("tests/js/node_modules"), at.join("node_modules")).expect("a link");
+    let mut compile = node(at, "typescript/bin/tsc");
+    compile.args([
+        "--noEmit",
+        "--strict",
+        "--exactOptionalPropertyTypes",
+        "--noUncheckedIndexedAccess",
+        "--noUnusedLocals",
+    ]);
+    compile.args([
+        "--module",
+        "esnext",
+        "--moduleResolution",
+        "bundler",
+        "--target",
+        "es2022",
+        "--lib",
+        "es2022,dom,dom.iterable",
+    ]);
+    compile.args(["--types", "node,react", "route.ts", "use-clips.ts"]);
+    succeeds(compile).await;
+}

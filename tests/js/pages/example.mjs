@@ -11,6 +11,8 @@ const { SERVICE, STAND_INS, PAGE } = process.env;
 const VIDEO = `${STAND_INS}/klap/videos/sample.mp4`;
 // A job takes half a minute on a busy machine.
 const JOB_MS = 120_000;
+// How often Klap's stand-in is looked at before it is done.
+const QUICK = { task: { looks: 1 }, emptyFolder: { looks: 0 }, export: { looks: 1 } };
 
 let browser, server;
 
@@ -80,13 +82,13 @@ test('a video is handed in, watched, and its clips play', async () => {
 });
 
 test('a running job is cancelled', async () => {
-  await control('PUT', 'pace', { task: { seconds: 600 } });
+  await control('PUT', 'pace', { ...QUICK, task: { seconds: 600 } });
   const { page, context, sound } = await open();
   await ask(page, 'example-cancelled');
   await page.getByRole('button', { name: 'Cancel' }).click();
   await stands(page, 'cancelled');
   assert.ok(await page.getByRole('button', { name: 'Cancel' }).isHidden());
-  await control('PUT', 'pace', { task: { looks: 1 }, emptyFolder: { looks: 0 }, export: { looks: 1 } });
+  await control('PUT', 'pace', QUICK);
   await sound();
   await context.close();
 });
