@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 /// Of each sort; four sorts.
-const EACH: usize = 300;
+const EACH: usize = 400;
 /// What so many clients may cost beside the program itself, in KiB.
 const MEMORY_KIB: u64 = 100 * 1024;
 
@@ -72,6 +72,11 @@ async fn what_is_no_request_is_refused_and_hurts_nobody() {
         ("an endless header", format!("GET / HTTP/1.1\r\nx: {}", "y".repeat(40 * 1024)), "431"),
         ("many headers", format!("GET / HTTP/1.1\r\nhost: x\r\n{many}\r\n"), "431"),
         ("HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), ""),
+        (
+            "a path of two slashes",
+            "GET //api/health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_owned(),
+            "404",
+        ),
         ("no HTTP", "\u{16}\u{3}\u{1}\r\n\r\n".to_owned(), "400"),
         ("two lengths", format!("{post}content-length: 1\r\ncontent-length: 2\r\n\r\n{{}}"), "400"),
         ("a chunk of no size", format!("{post}transfer-encoding: chunked\r\n\r\nxyz\r\n"), "400"),
