@@ -46,7 +46,10 @@ async fn no_answer_is_without_its_headers() {
                 if answer.status >= 400 && method != Method::HEAD {
                     assert_problem(&answer, &what);
                 }
-                assert_eq!(answer.status == 405, !answer.header("allow").is_empty(), "{what}");
+                // What the layer for other pages answers to OPTIONS may name the methods as well.
+                let told = !answer.header("allow").is_empty();
+                assert!(told || answer.status != 405, "{what}");
+                assert!(!told || answer.status == 405 || method == Method::OPTIONS, "{what}");
             }
         }
     }
