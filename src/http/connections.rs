@@ -29,6 +29,8 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 /// The most that is kept of a request before it is understood.
 const HEAD_MAX: usize = 32 * 1024;
 const HEADERS_MAX: usize = 64;
+/// Files that connections leave to everything else: the store, vendors, the disk.
+const FILES_KEPT: usize = 256;
 /// When files for connections may be free again.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -41,8 +43,7 @@ pub(super) struct Connections {
 impl Connections {
     /// Accepts until `stopping`, then ends when the last request is answered.
     pub async fn serve(self, listener: TcpListener, router: Router, stopping: CancellationToken) {
-        let room = self.watchers_max.saturating_add(CONNECTIONS_MAX).min(Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(room));
+        let places = Arc::new(Semaphore::new(room(self.watchers_max)));
         let life = self.stream_max.saturating_add(REQUEST_MAX);
         let open = TaskTracker::new();
         while let Some(Ok(place)) = stopping.run_until_cancelled(Arc::clone(&places).acquire_owned()).await {
@@ -64,6 +65,40 @@ impl Connections {
         open.close();
         open.wait().await;
     }
+}
+
+/// As many as are wanted, or as the system has files for: at its limit nothing else could be connected either.
+fn room(watchers_max: usize) -> usize {
+    let wanted = watchers_max.saturating_add(CONNECTIONS_MAX).min(Semaphore::MAX_PERMITS);
+    let room = files(wanted.saturating_add(FILES_KEPT)).map_or(wanted, |files| within(wanted, files));
+    if room < wanted {
+        tracing::info!(
+            room,
+            wanted,
+            "the limit of open files leaves room for fewer connections than WATCHERS_MAX asks for"
+        );
+    }
+    room
+}
+
+fn within(wanted: usize, files: usize) -> usize {
+    wanted.min(files - FILES_KEPT.min(files / 2)).max(1)
+}
+
+/// How many files may be open: more than before if fewer than `wanted`, as far as the system lets us. `None` without a limit.
+#[cfg(unix)]
+fn files(wanted: usize) -> Option<usize> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let current = current?;
+    let more = u64::try_from(wanted).unwrap_or(u64::MAX).min(maximum.unwrap_or(u64::MAX));
+    let raised = more > current && setrlimit(Resource::Nofile, Rlimit { current: Some(more), maximum }).is_ok();
+    usize::try_from(if raised { more } else { current }).ok()
+}
+
+#[cfg(not(unix))]
+fn files(_: usize) -> Option<usize> {
+    None
 }
 
 /// One that was gone before it was accepted is no trouble; without files for more, those that are open must end first.
@@ -99,5 +134,19 @@ async fn hold(stream: TcpStream, peer: SocketAddr, router: Router, life: Duratio
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection broke off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FILES_KEPT, within};
+
+    #[test]
+    fn connections_leave_files_to_everything_else() {
+        assert_eq!(within(12_048, 1_000_000), 12_048);
+        assert_eq!(within(12_048, 12_048), 12_048 - FILES_KEPT);
+        assert_eq!(within(12_048, 1_024), 1_024 - FILES_KEPT);
+        assert_eq!(within(12_048, 100), 50);
+        assert_eq!(within(12_048, 0), 1);
     }
 }
