@@ -28,6 +28,7 @@ pub(super) fn layer(origins: &[String]) -> Option<CorsLayer> {
             header::CACHE_CONTROL,
             HeaderName::from_static("idempotency-key"),
             HeaderName::from_static("last-event-id"),
+            super::router::REQUEST_ID,
         ])
         .expose_headers([
             header::ETAG,

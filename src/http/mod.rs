@@ -4,7 +4,9 @@
 mod auth;
 mod body;
 mod caller;
+mod connections;
 mod cors;
+mod hardening;
 mod json;
 mod limits;
 pub mod openapi;
@@ -27,7 +29,6 @@ pub use watching::Watching;
 
 use crate::flow::Engine;
 use secrecy::SecretString;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -51,11 +52,12 @@ pub struct Http {
     pub tasks: TaskTracker,
 }
 
+/// Longer than any request but a stream may take, a step's push among them.
+const REQUEST_MAX: Duration = Duration::from_mins(15);
+
 /// Serves until `stopping` is cancelled and what was under way is answered.
 pub async fn serve(listener: TcpListener, http: Http, stopping: CancellationToken) {
-    let service = router(http).into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned());
-    if let Err(error) = serving.await {
-        tracing::error!(%error, "the service ended");
-    }
+    let (watchers_max, stream_max) = (http.watching.places_max, http.watching.stream_max);
+    let connections = connections::Connections { watchers_max, stream_max };
+    connections.serve(listener, router(http), stopping).await;
 }

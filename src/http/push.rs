@@ -5,16 +5,15 @@ use super::{Http, Problem};
 use crate::clock::Clock;
 use crate::flow::Delivery;
 use crate::sabotage::{self, Sabotage};
-use crate::services::qstash::signature::{Key, Rejected, Verifier};
+use crate::services::qstash::signature::{Announced, Key, Rejected, Verifier};
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, StatusCode};
-use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::timeout;
 
 /// The largest push read; ours are a few kilobytes, a failure callback carries one of them in base64.
 const BODY_MAX: usize = 1024 * 1024;
-/// How long it may take to come: whoever sends it is not known yet.
+/// How long it may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Whose pushes are believed, and for which addresses.
@@ -40,6 +39,12 @@ impl Http {
         headers: &HeaderMap,
         body: Body,
     ) -> Result<Delivery, Problem> {
+        let announced = self.announced(destination, headers);
+        if let Err(reason) = announced
+            && !sabotage::is(Sabotage::Unverified)
+        {
+            return Err(rejected(&reason.to_string()));
+        }
         let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_MAX)).await;
         let body = body.map_err(|_| rejected("slow body"))?.map_err(|_| {
             Problem::new(
@@ -48,11 +53,7 @@ impl Http {
                 format!("The push is larger than {BODY_MAX} bytes"),
             )
         })?;
-        let url = match destination {
-            Destination::Worker => &self.pushes.worker_url,
-            Destination::Failed => &self.pushes.failed_url,
-        };
-        match self.verify(headers, &body, url) {
+        match announced.and_then(|announced| announced.with(&body)).map(|verified| verified.key) {
             Ok(Key::Current) => {}
             Ok(Key::Next) => tracing::warn!("a push was signed with the next signing key: the keys were rotated"),
             Err(_) if sabotage::is(Sabotage::Unverified) => {}
@@ -61,12 +62,16 @@ impl Http {
         Ok(Delivery { body })
     }
 
-    fn verify(&self, headers: &HeaderMap, body: &Bytes, url: &str) -> Result<Key, Rejected> {
+    /// By the headers alone, so that strangers' bodies take no room.
+    fn announced(&self, destination: Destination, headers: &HeaderMap) -> Result<Announced, Rejected> {
+        let url = match destination {
+            Destination::Worker => &self.pushes.worker_url,
+            Destination::Failed => &self.pushes.failed_url,
+        };
         let text = |name: &str| headers.get(name).map(|value| value.to_str().map_err(|_| Rejected::Malformed));
         let token = text("upstash-signature").ok_or(Rejected::Missing)??;
         let region = text("upstash-region").transpose()?;
-        let verified = self.pushes.verifier.verify(token, region, body, url, (self.pushes.clock)())?;
-        Ok(verified.key)
+        self.pushes.verifier.announced(token, region, url, (self.pushes.clock)())
     }
 }
 

@@ -1,17 +1,16 @@
 //! Every route, and the layers around them.
 
 use super::routes::{clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, page as pages};
-use super::{Http, cors, problem};
+use super::{Http, cors, hardening, problem};
 use axum::Router;
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::from_fn;
+use axum::http::{HeaderName, header};
+use axum::middleware::{from_fn, map_request};
 use axum::routing::{get, post};
 use std::sync::Arc;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
-use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::{DefaultOnFailure, TraceLayer};
 
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -36,6 +35,8 @@ pub const ROUTES: [&str; 13] =
 
 pub fn router(http: Http) -> Router {
     let cors = cors::layer(&http.cors_origins);
+    let public_over_https = http.pushes.worker_url.starts_with("https:");
+    let harden = move |request, next| hardening::harden(public_over_https, request, next);
     let http = Arc::new(http);
     let routes = Router::new()
         .route(PAGE, get(pages::first))
@@ -59,25 +60,20 @@ pub fn router(http: Http) -> Router {
                 HeaderName::from_static("upstash-signature"),
                 HeaderName::from_static("x-vercel-protection-bypass"),
             ]))
+            .layer(map_request(async |request| hardening::with_sane_id(request)))
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new()))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
-            .layer(SetResponseHeaderLayer::if_not_present(
-                header::X_CONTENT_TYPE_OPTIONS,
-                HeaderValue::from_static("nosniff"),
-            ))
-            .layer(SetResponseHeaderLayer::if_not_present(
-                header::REFERRER_POLICY,
-                HeaderValue::from_static("no-referrer"),
-            ))
+            .layer(from_fn(harden))
             .option_layer(cors)
             .layer(from_fn(problem::write_out))
             .layer(CatchPanicLayer::new()),
     )
 }
 
-/// The path only: a query may hold what is not for logs.
+/// The path only: a query may hold what is not for logs. At the highest level, so that no line of a request, however few are
+/// asked for, is without its id.
 fn span(request: &axum::extract::Request) -> tracing::Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info_span!("request", request.id = id, http.method = %request.method(), http.path = request.uri().path())
+    tracing::error_span!("request", request.id = id, http.method = %request.method(), http.path = request.uri().path())
 }

@@ -8,6 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub struct Watching {
     places: Arc<Semaphore>,
+    pub(super) places_max: usize,
     /// The longest a stream is kept open.
     pub stream_max: Duration,
 }
@@ -17,7 +18,8 @@ pub(super) type Place = OwnedSemaphorePermit;
 
 impl Watching {
     pub fn new(watchers_max: usize, stream_max: Duration) -> Self {
-        Self { places: Arc::new(Semaphore::new(watchers_max.min(Semaphore::MAX_PERMITS))), stream_max }
+        let places_max = watchers_max.min(Semaphore::MAX_PERMITS);
+        Self { places: Arc::new(Semaphore::new(places_max)), places_max, stream_max }
     }
 
     pub(super) fn enter(&self) -> Result<Place, Problem> {

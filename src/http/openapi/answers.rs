@@ -36,7 +36,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         id: "status",
-        headers: &[("200", "ETag"), ("200", "Cache-Control"), ("304", "ETag"), ("304", "Cache-Control")],
+        headers: &[("200", "ETag"), ("304", "ETag")],
         problems: &[CALLER, STORE, QUERY, &["not_found", "too_many_watchers"]],
     },
     Operation { id: "cancel", headers: &[], problems: &[CALLER, STORE, QUERY, &["not_found", "already_final"]] },
@@ -47,13 +47,13 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation {
         id: "events",
-        headers: &[("200", "Cache-Control"), ("200", "X-Accel-Buffering")],
+        headers: &[("200", "X-Accel-Buffering")],
         problems: &[CALLER, STORE, QUERY, &["not_found", "too_many_watchers"]],
     },
-    Operation { id: "list", headers: &[("200", "Cache-Control")], problems: &[CALLER, STORE, QUERY, &["invalid"]] },
+    Operation { id: "list", headers: &[], problems: &[CALLER, STORE, QUERY, &["invalid"]] },
     Operation {
         id: "clip",
-        headers: &[("302", "Location"), ("302", "Cache-Control")],
+        headers: &[("302", "Location")],
         problems: &[CALLER, STORE, QUERY, &["not_found", "storage_unavailable"]],
     },
     Operation {
@@ -70,8 +70,8 @@ const OPERATIONS: &[Operation] = &[
     Operation { id: "health", headers: &[], problems: &[] },
     Operation { id: "ready", headers: &[], problems: &[] },
     Operation { id: "page", headers: &[], problems: &[] },
-    Operation { id: "openapi", headers: &[("200", "Cache-Control")], problems: &[] },
-    Operation { id: "docs", headers: &[("200", "Cache-Control"), ("200", "Content-Security-Policy")], problems: &[] },
+    Operation { id: "openapi", headers: &[], problems: &[] },
+    Operation { id: "docs", headers: &[], problems: &[] },
 ];
 
 /// What may be said in a header, by name, and whether it always is where it may be.
@@ -84,9 +84,18 @@ const HEADERS: &[(&str, bool, &str, &str)] = &[
     ),
     ("X-Content-Type-Options", true, "nosniff", "Always `nosniff`."),
     ("Referrer-Policy", true, "no-referrer", "Always `no-referrer`."),
+    ("X-Frame-Options", true, "DENY", "Always `DENY`."),
+    (
+        "Content-Security-Policy",
+        true,
+        "default-src 'none'; frame-ancestors 'none'",
+        "What a browser may do with it: nothing; with a page, what that page needs.",
+    ),
+    ("Cache-Control", true, "no-store", "Who may keep it."),
+    ("Cross-Origin-Resource-Policy", true, "same-origin", "Who may embed it. What listed pages read is told by CORS."),
+    ("Strict-Transport-Security", false, "max-age=31536000", "Where the service is public over https."),
     ("Location", true, "/api/process-klap?jobId=job_0193f2c87b7c7d0a8e0c1b2a3d4e5f60", "Where to go on."),
     ("ETag", true, "W/\"5d41402abc4b2a76\"", "The version of what is told; for `If-None-Match`."),
-    ("Cache-Control", true, "private, no-cache", "Who may keep it."),
     ("Retry-After", true, "5", "After how many seconds to come again."),
     (
         "RateLimit",
@@ -103,9 +112,17 @@ const HEADERS: &[(&str, bool, &str, &str)] = &[
     ("WWW-Authenticate", true, "Bearer", "How to sign in."),
     ("Upstash-NonRetryable-Error", true, "true", "Always `true`."),
     ("X-Accel-Buffering", true, "no", "Always `no`: proxies are not to hold events back."),
-    ("Content-Security-Policy", true, "default-src 'none'", "What the page may do: nothing but look."),
 ];
-const EVERY: [&str; 3] = ["X-Request-Id", "X-Content-Type-Options", "Referrer-Policy"];
+const EVERY: [&str; 8] = [
+    "X-Request-Id",
+    "X-Content-Type-Options",
+    "Referrer-Policy",
+    "X-Frame-Options",
+    "Content-Security-Policy",
+    "Cache-Control",
+    "Cross-Origin-Resource-Policy",
+    "Strict-Transport-Security",
+];
 
 pub fn headers() -> Value {
     let header = |&(name, required, example, description): &(&str, bool, &str, &str)| {

@@ -6,8 +6,8 @@ use crate::http::router::CLIP;
 use crate::http::{Http, Problem};
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, LOCATION};
+use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 
@@ -32,6 +32,12 @@ pub async fn clip(
     let Path(id) = id.map_err(|error| Problem::bad_request(error.body_text()))?;
     let job = which(query)?.any_job();
     let url = http.engine.clip(&id, job, &owner).await?;
-    // A signed address is for this caller and for now.
-    Ok((StatusCode::FOUND, [(LOCATION, String::from(url)), (CACHE_CONTROL, "no-store".to_owned())]).into_response())
+    let headers = [
+        (LOCATION, String::from(url)),
+        // A signed address is for this caller and for now.
+        (CACHE_CONTROL, "no-store".to_owned()),
+        // Players on other pages follow it, where the caller is known without a header.
+        (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin".to_owned()),
+    ];
+    Ok((StatusCode::FOUND, headers).into_response())
 }

@@ -12,6 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument;
 
 /// One push
 ///
@@ -32,7 +33,7 @@ pub async fn worker(State(http): State<Arc<Http>>, headers: HeaderMap, body: Bod
     let delivery = http.verified(Destination::Worker, &headers, body).await?;
     // Its own task, so that a caller who hangs up does not cut a step in the middle.
     let engine = Arc::clone(&http.engine);
-    let ended = http.tasks.spawn(async move { Box::pin(engine.deliver(&delivery)).await }).await;
+    let ended = http.tasks.spawn(async move { Box::pin(engine.deliver(&delivery)).await }.in_current_span()).await;
     Ok(reply::respond(&ended.unwrap_or_else(|_| again("the step broke off"))))
 }
 
@@ -53,7 +54,7 @@ pub async fn worker(State(http): State<Arc<Http>>, headers: HeaderMap, body: Bod
 pub async fn failed(State(http): State<Arc<Http>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
     let delivery = http.verified(Destination::Failed, &headers, body).await?;
     let engine = Arc::clone(&http.engine);
-    let ended = http.tasks.spawn(async move { engine.failed(&delivery).await }).await;
+    let ended = http.tasks.spawn(async move { engine.failed(&delivery).await }.in_current_span()).await;
     Ok(reply::respond(&match ended {
         Ok(Ok(Spent::Noted | Spent::Leased | Spent::SentAnew { .. } | Spent::Failed)) => Reply::Done,
         Ok(Ok(Spent::Unreadable)) => {

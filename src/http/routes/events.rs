@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tracing::Instrument;
 
 /// A comment this often shows both sides that the other is there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -57,7 +58,7 @@ pub async fn events(
     let watcher = http.engine.watch(&find, &owner, last.map(str::to_owned)).await?;
     let watcher = watcher.ok_or_else(|| Problem::not_found("No such job"))?;
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(send(watcher, sender, Instant::now() + http.watching.stream_max, place));
+    tokio::spawn(send(watcher, sender, Instant::now() + http.watching.stream_max, place).in_current_span());
     let body = stream::unfold(receiver, async |mut receiver| {
         let event: Bytes = receiver.recv().await?;
         Some((Ok::<_, Infallible>(event), receiver))

@@ -1,6 +1,7 @@
 //! The real program as a user runs it: separate processes, a real Redis, real HTTP, real films. Here and nowhere else it is
 //! killed. What the parts do one by one is tested elsewhere.
 
+mod crowd;
 mod demo;
 mod dev;
 mod disk_full;

@@ -25,13 +25,15 @@ fn listed(answer: &Answer, header: &str) -> Vec<String> {
 async fn a_listed_page_may_do_what_the_frontend_does() {
     let app = app().await;
     for origin in [OURS, "http://localhost:5173"] {
-        for path in [PATH, "/api/process-klap/retry"] {
+        for path in [PATH, "/api/process-klap/retry", "/api/process-klap/events", "/api/jobs", "/api/clips/p1_clip_0"] {
             let answer = preflight(&app, path, origin).await.expect(200);
             assert_eq!(answer.header("access-control-allow-origin"), origin);
             let methods = listed(&answer, "access-control-allow-methods");
             assert!(["get", "post", "delete"].iter().all(|method| methods.contains(&(*method).to_owned())));
             let headers = listed(&answer, "access-control-allow-headers");
-            for header in ["authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id"] {
+            for header in
+                ["authorization", "content-type", "idempotency-key", "if-none-match", "last-event-id", "x-request-id"]
+            {
                 assert!(headers.contains(&header.to_owned()), "{header} is not among {headers:?}");
             }
             assert!(listed(&answer, "vary").contains(&"origin".to_owned()));
@@ -58,7 +60,9 @@ async fn answers_and_errors_can_be_read_by_a_listed_page() {
         assert_eq!(answer.header("access-control-allow-origin"), OURS, "{status}");
         assert!(listed(&answer, "vary").contains(&"origin".to_owned()), "{status}");
         let exposed = listed(&answer, "access-control-expose-headers");
-        for header in ["etag", "location", "retry-after", "ratelimit", "x-request-id"] {
+        for header in
+            ["etag", "location", "retry-after", "ratelimit", "ratelimit-policy", "www-authenticate", "x-request-id"]
+        {
             assert!(exposed.contains(&header.to_owned()), "{status}: {header} is not among {exposed:?}");
         }
     }

@@ -7,6 +7,7 @@ mod cors;
 mod enqueue;
 mod events;
 mod forged;
+mod hardening;
 mod issuer_away;
 mod limits;
 mod list;

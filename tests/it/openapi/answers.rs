@@ -4,9 +4,12 @@
 use crate::support::app::{ANN, TestApp, WORKER_SECRET};
 use crate::support::described::check;
 use crate::support::driving::{Answer, read};
+use crate::support::queue::CURRENT;
 use axum::http::{HeaderValue, Method};
+use cliprelay::clock::unix_seconds;
 use cliprelay::flow::Protection;
 use cliprelay::http::openapi::document;
+use cliprelay::services::qstash::signature::sign;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -117,7 +120,10 @@ async fn a_tour_of_the_answers() {
     }
     tour.sees("retry", 429, retry("job_x")).await;
     tour.sees("push", 401, app.request(Method::POST, "/api/worker/klap").body("{}")).await;
-    tour.sees("push", 413, app.request(Method::POST, "/api/worker/klap").body("x".repeat(1_100_000))).await;
+    let large = "x".repeat(1_100_000);
+    let token = sign(&CURRENT.into(), &app.worker_url, large.as_bytes(), unix_seconds(), "jwt_large");
+    let push = app.request(Method::POST, "/api/worker/klap").header("upstash-signature", token);
+    tour.sees("push", 413, push.body(large)).await;
     tour.sees("pushFailed", 401, app.request(Method::POST, "/api/worker/klap/failed").body("{}")).await;
     tour.sees("sweep", 200, app.request(Method::GET, "/api/cron/klap").bearer_auth(WORKER_SECRET)).await;
     tour.sees("sweep", 401, app.request(Method::POST, "/api/cron/klap")).await;

@@ -4,3 +4,4 @@ mod answers;
 mod client;
 mod document;
 mod page;
+mod tried;

@@ -69,12 +69,18 @@ pub struct Ended {
 
 /// Runs a command to its end; not longer than [`PATIENCE`].
 pub async fn run(command: &mut Command) -> Ended {
+    run_within(PATIENCE, command).await
+}
+
+/// The same with a patience of one's own.
+pub async fn run_within(patience: Duration, command: &mut Command) -> Ended {
     let folder = tempfile::TempDir::new().expect("a folder for what a command says");
     let (out, err) = (folder.path().join("out"), folder.path().join("err"));
     let file = |path: &Path| File::create(path).expect("a file for what a command says");
     let child = command.stdout(file(&out)).stderr(file(&err)).spawn().expect("the command starts");
     let mut reaped = Reaped(child);
-    let code = until("the command ends", async || reaped.0.try_wait().expect("our own child")).await.code();
+    let code =
+        until_within(patience, "the command ends", async || reaped.0.try_wait().expect("our own child")).await.code();
     Ended { code, stdout: text(&out), stderr: text(&err) }
 }
 

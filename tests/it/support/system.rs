@@ -10,11 +10,11 @@ use tempfile::TempDir;
 /// Every secret the system is given. None is anybody's.
 const SECRETS: [(&str, &str); 8] = [
     ("QSTASH_TOKEN", "planted-qstash-token-5e1f"),
-    ("QSTASH_CURRENT_SIGNING_KEY", "sig_planted_current_77aa"),
+    ("QSTASH_CURRENT_SIGNING_KEY", SIGNING_KEY),
     ("QSTASH_NEXT_SIGNING_KEY", "sig_planted_next_88bb"),
     ("KLAP_API_KEY", "kak_planted_klap_key_91c2"),
     ("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_planted_service_key_3d4e"),
-    ("WORKER_SECRET", "planted-worker-secret-a1b2c3"),
+    ("WORKER_SECRET", WORKER_SECRET),
     ("CRON_SECRET", "planted-cron-secret-d4e5f6"),
     ("API_KEYS", "e2e:planted-api-key-0f9e8d"),
 ];
@@ -22,6 +22,8 @@ const SECRETS: [(&str, &str); 8] = [
 /// What callers of the API show.
 pub const API_KEY: &str = "planted-api-key-0f9e8d";
 pub const WORKER_SECRET: &str = "planted-worker-secret-a1b2c3";
+/// What pushes are signed with.
+pub const SIGNING_KEY: &str = "sig_planted_current_77aa";
 
 pub fn http() -> Client {
     let _ = rustls::crypto::ring::default_provider().install_default();

@@ -49,6 +49,25 @@ pub struct Verified {
     pub jti: Option<String>,
 }
 
+/// A push of the account for this destination and this time, whose body was not seen yet.
+#[derive(Debug)]
+pub struct Announced {
+    key: Key,
+    claims: Claims,
+}
+
+impl Announced {
+    /// It is what it claims to be, if this is the body that was signed.
+    pub fn with(self, body: &[u8]) -> Result<Verified, Rejected> {
+        let claimed = self.claims.body.as_deref().unwrap_or_default().trim_end_matches('=');
+        let actual = URL_SAFE_NO_PAD.encode(Sha256::digest(body));
+        if !bool::from(claimed.as_bytes().ct_eq(actual.as_bytes())) {
+            return Err(Rejected::BodyHash);
+        }
+        Ok(Verified { key: self.key, jti: self.claims.jti })
+    }
+}
+
 /// Why a push is not believed. The text is for logs and metrics, never for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
@@ -112,8 +131,7 @@ impl Verifier {
         }
     }
 
-    /// `region` is the push's `upstash-region`: it only chooses between our own keys, so it need not be trusted. `now` is
-    /// in unix seconds.
+    /// A whole push; see [`Self::announced`].
     pub fn verify(
         &self,
         token: &str,
@@ -122,14 +140,26 @@ impl Verifier {
         destination: &str,
         now: i64,
     ) -> Result<Verified, Rejected> {
+        self.announced(token, region, destination, now)?.with(body)
+    }
+
+    /// A push whose body is still to be read: what its token alone tells. `region` is the push's `upstash-region`: it only
+    /// chooses between our own keys, so it need not be trusted. `now` is in unix seconds.
+    pub fn announced(
+        &self,
+        token: &str,
+        region: Option<&str>,
+        destination: &str,
+        now: i64,
+    ) -> Result<Announced, Rejected> {
         if token.is_empty() {
             return Err(Rejected::Missing);
         }
         require_hs256(token)?;
         let pair = self.keys(region).ok_or(Rejected::UnknownRegion)?;
         let (key, claims) = self.authentic(token, pair)?;
-        claims.check(body, destination, now)?;
-        Ok(Verified { key, jti: claims.jti })
+        claims.check(destination, now)?;
+        Ok(Announced { key, claims })
     }
 
     fn keys(&self, region: Option<&str>) -> Option<&Pair> {
@@ -185,7 +215,7 @@ fn require_hs256(token: &str) -> Result<(), Rejected> {
 }
 
 /// What we read of a token; `aud` is not among it.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Claims {
     iss: Option<String>,
     sub: Option<String>,
@@ -196,7 +226,7 @@ struct Claims {
 }
 
 impl Claims {
-    fn check(&self, body: &[u8], destination: &str, now: i64) -> Result<(), Rejected> {
+    fn check(&self, destination: &str, now: i64) -> Result<(), Rejected> {
         if self.iss.as_deref() != Some(ISSUER) {
             return Err(Rejected::Issuer);
         }
@@ -209,9 +239,7 @@ impl Claims {
         if self.nbf.is_some_and(|nbf| nbf > now.saturating_add(LEEWAY)) {
             return Err(Rejected::NotYet);
         }
-        let claimed = self.body.as_deref().unwrap_or_default().trim_end_matches('=');
-        let actual = URL_SAFE_NO_PAD.encode(Sha256::digest(body));
-        if bool::from(claimed.as_bytes().ct_eq(actual.as_bytes())) { Ok(()) } else { Err(Rejected::BodyHash) }
+        Ok(())
     }
 }
 
