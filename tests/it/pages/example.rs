@@ -6,6 +6,16 @@ use crate::support::system::http;
 
 #[tokio::test]
 async fn the_example_makes_clips() {
+    visited("example.mjs").await;
+}
+
+#[tokio::test]
+async fn the_example_says_what_is_wrong_and_is_for_everybody() {
+    visited("example_looks.mjs").await;
+}
+
+/// Runs the file against a system of its own. Screenshots go to the folder that `LOOKS` names, if any.
+async fn visited(file: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let [at, broker, sandbox, page] = [port(), port(), port(), port()].map(|port| port.to_string());
     let args = ["dev", "--data", "state", "--port", &at, "--broker-port", &broker, "--sandbox-port", &sandbox];
@@ -19,5 +29,5 @@ async fn the_example_makes_clips() {
     if !looks.is_empty() {
         environment.push(("LOOKS", &looks));
     }
-    in_a_browser("example.mjs", &environment).await;
+    in_a_browser(file, &environment).await;
 }
