@@ -11,6 +11,7 @@ mod hardening;
 mod issuer_away;
 mod limits;
 mod list;
+mod moved_over;
 mod race;
 mod shapes;
 mod signature;
