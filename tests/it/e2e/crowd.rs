@@ -138,7 +138,9 @@ fn id_of(answer: &Response) -> String {
 #[tokio::test]
 async fn lines_of_streams_and_of_bodies_that_are_not_taken_have_their_ids() {
     let system = System::start(&[("RUST_LOG", "warn,tower_http=debug"), ("LOG_FORMAT", "json")]).await;
-    let job = system.enqueue(&json!({"projectId": "p1", "videoUrl": "https://example.com/a.mp4"})).await;
+    // It does not end by itself meanwhile.
+    system.klap_looks([1_000, 0, 0]).await;
+    let job = system.enqueue(&json!({"projectId": "p1", "videoUrl": system.sample()})).await;
     let path = format!("/api/process-klap/events?jobId={job}");
     let streams = [
         system.ask(Method::GET, &path).send().await.expect("a stream"),
@@ -155,19 +157,21 @@ async fn lines_of_streams_and_of_bodies_that_are_not_taken_have_their_ids() {
         assert_eq!(said, ["started processing request", "finished processing request", "end of stream"]);
         assert!(lines.iter().all(|line| line["span"]["http.path"] == "/api/process-klap/events"), "{lines:#?}");
     }
-    let post = || system.ask(Method::POST, "/api/process-klap").header("content-type", "application/json");
-    let large = post().body(vec![b' '; 65 * 1024]);
-    // Announced, and never sent.
-    let late =
-        post().body(reqwest::Body::wrap_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>()));
-    for (status, request) in [(413, large), (408, late)] {
-        let answer = request.send().await.expect("an answer");
-        let id = id_of(&answer);
-        assert_eq!(answer.status(), status);
-        let problem: Value = answer.json().await.expect("a problem");
-        assert_eq!(problem["requestId"], id.as_str());
-        let lines = lines_of(&system, &id, "finished processing request").await;
-        let last = lines.last().expect("a line");
-        assert_eq!((&last["status"], &last["span"]["http.method"]), (&status.into(), &"POST".into()), "{last:#}");
+    let head = format!(
+        "POST /api/process-klap HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {API_KEY}\r\n\
+         content-type: application/json\r\n"
+    );
+    for (status, announced, sent) in [(413, 64 * 1024 + 1, 64 * 1024 + 1), (408, 99, 1)] {
+        let said = format!("{head}content-length: {announced}\r\n\r\n{}", " ".repeat(sent));
+        let told = told(connection(&system, &said).await).await;
+        assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{told}");
+        let (_, rest) = told.split_once("x-request-id: ").expect("an id");
+        let (id, rest) = rest.split_once("\r\n").expect("the end of its line");
+        let (_, problem) = rest.split_once("\r\n\r\n").expect("a body");
+        let problem: Value = serde_json::from_str(problem).expect("a problem");
+        assert_eq!(problem["requestId"], id);
+        let lines = lines_of(&system, id, "finished processing request").await;
+        let said = lines.iter().find(|line| line["message"] == "finished processing request").expect("that line");
+        assert_eq!((&said["status"], &said["span"]["http.method"]), (&status.into(), &"POST".into()), "{said:#}");
     }
 }
