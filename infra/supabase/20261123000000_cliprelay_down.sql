@@ -9,6 +9,19 @@ drop function if exists public.cliprelay_object(text);
 
 do $$
 begin
+  if to_regclass('storage.objects') is not null then
+    drop policy if exists cliprelay_clips_insert on storage.objects;
+    drop policy if exists cliprelay_clips_update on storage.objects;
+    drop policy if exists cliprelay_clips_delete on storage.objects;
+  end if;
+exception
+  when insufficient_privilege then
+    raise warning 'cliprelay: policies on storage.objects, if there are any of ours, belong to another role';
+end
+$$;
+
+do $$
+begin
   if to_regclass('storage.buckets') is not null and to_regclass('storage.objects') is not null then
     -- Newer releases guard Storage's tables against deletion by hand.
     perform set_config('storage.allow_delete_query', 'true', true);
