@@ -4,6 +4,8 @@
 -- Undone by 20261123000000_cliprelay_down.sql.
 
 begin;
+-- No word about what is not there yet, or any more.
+set local client_min_messages = warning;
 
 -- The bucket, public so that clips play from their address. Make it private if they must not; a bucket that exists already
 -- is left as it is. Where there is no Storage (a plain Postgres), there is no bucket to make.

@@ -3,6 +3,8 @@
 -- guarded updates.
 
 begin;
+-- No word about what is not there yet, or any more.
+set local client_min_messages = warning;
 
 drop function if exists public.cliprelay_merge_project(text, jsonb, text, jsonb, text);
 drop function if exists public.cliprelay_object(text);

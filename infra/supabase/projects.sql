@@ -2,6 +2,8 @@
 -- (SUPABASE_PROJECT_COLUMNS). An app that has its own needs nothing of this. Running it again changes nothing.
 
 begin;
+-- No word about what is not there yet, or any more.
+set local client_min_messages = warning;
 
 create table if not exists public.projects (
   id uuid primary key default gen_random_uuid(),
