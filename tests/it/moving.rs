@@ -149,6 +149,10 @@ async fn a_run_that_was_cut_off_goes_on_without_a_second_job() {
     let first: Value = first.send().await.unwrap().json().await.unwrap();
     let _: String = query(&old, &["LMOVE", "klap:jobs:queue", "klap:jobs:moving", "RIGHT", "LEFT"]);
     system.completed(first["jobId"].as_str().unwrap()).await;
+    // With something else asked for, the older app must not get it back: it would be made and paid a second time.
+    let other = drain(&old, &system.base, &["--move", "--options", r#"{"maxClipCount":1}"#]).await;
+    assert!(other.stdout.contains("unclear  job_one: it was asked for before"), "{}", other.stdout);
+    assert_eq!((list(&old, "moving"), moved(&old).len()), (vec!["job_one".to_owned()], 1));
     let done = drain(&old, &system.base, &["--move"]).await;
     assert_eq!(done.code, Some(0), "{}{}", done.stdout, done.stderr);
     assert_eq!((moved(&old)["job_one"].as_str(), ours(&system).await.len()), (first["jobId"].as_str().unwrap(), 2));
