@@ -1,5 +1,5 @@
 //! The guides, followed to the letter: every block of commands marked `sh run` in them runs, from a copy of what is in the
-//! repository, one shell a guide, against a real Redis, a real PostgreSQL, our broker and the stand-ins.
+//! repository, one shell a guide, against a real Redis, a real Postgres, our broker and the stand-ins.
 
 use crate::support::postgres;
 use crate::support::processes::{self, PROGRAM, Process, port, run_within};

@@ -25,7 +25,7 @@ async fn drain(old: &Server, service: &str, more: &[&str]) -> Ended {
 }
 
 /// A job as the older app recorded it.
-fn record(old: &Server, id: &str, fields: Value) {
+fn record(old: &Server, id: &str, fields: &Value) {
     let mut record = json!({"id": id, "projectId": id.trim_start_matches("job_"), "status": "queued", "progress": 0,
         "attempts": 0, "createdAt": 1_752_600_000_000_u64, "updatedAt": 1_752_600_000_000_u64});
     for (name, value) in fields.as_object().unwrap() {
@@ -60,27 +60,27 @@ async fn ours(system: &System) -> Vec<Value> {
 /// An older app's Redis with one of each sort; those to move are `job_first`, `job_hash` and `job_again`.
 fn left_behind(sample: &str) -> Server {
     let old = Server::start();
-    record(&old, "job_first", json!({"videoUrl": sample}));
+    record(&old, "job_first", &json!({"videoUrl": sample}));
     record(
         &old,
         "job_paid",
         json!({"videoUrl": sample, "taskId": "TASK0123456789ab", "status": "queued", "attempts": 1}),
     );
-    record(&old, "job_ended", json!({"videoUrl": sample, "status": "completed"}));
-    record(&old, "job_with.dots", json!({"videoUrl": sample}));
-    record(&old, "job_again", json!({"videoUrl": sample, "attempts": 2, "taskId": null, "error": "fetch failed"}));
+    record(&old, "job_ended", &json!({"videoUrl": sample, "status": "completed"}));
+    record(&old, "job_with.dots", &json!({"videoUrl": sample}));
+    record(&old, "job_again", &json!({"videoUrl": sample, "attempts": 2, "taskId": null, "error": "fetch failed"}));
     let () = query(&old, &["SET", "klap:job:job_odd", "not JSON"]);
     let hash = ["HSET", "klap:job:job_hash", "projectId", "hash", "status", "queued", "videoUrl", sample];
     let _: u64 = query(&old, &hash);
     for id in ["job_first", "job_paid", "job_ended", "job_with.dots", "job_gone", "job_odd", "job_hash", "job_again"] {
         waits(&old, id);
     }
-    record(&old, "job_running", json!({"videoUrl": sample, "status": "processing", "taskId": "TASKrunning000000"}));
-    record(&old, "job_starting", json!({"videoUrl": sample, "status": "processing"}));
+    record(&old, "job_running", &json!({"videoUrl": sample, "status": "processing", "taskId": "TASKrunning000000"}));
+    record(&old, "job_starting", &json!({"videoUrl": sample, "status": "processing"}));
     for id in ["job_running", "job_starting"] {
         let _: u64 = query(&old, &["LPUSH", "klap:jobs:processing", id]);
     }
-    record(&old, "job_orphan", json!({"videoUrl": sample, "status": "processing", "taskId": "TASKorphan000000"}));
+    record(&old, "job_orphan", &json!({"videoUrl": sample, "status": "processing", "taskId": "TASKorphan000000"}));
     old
 }
 
@@ -140,7 +140,7 @@ async fn a_run_that_was_cut_off_goes_on_without_a_second_job() {
     let mut system = System::start(&[]).await;
     let old = Server::start();
     for id in ["job_one", "job_two"] {
-        record(&old, id, json!({"videoUrl": system.sample()}));
+        record(&old, id, &json!({"videoUrl": system.sample()}));
         waits(&old, id);
     }
     // It took a job and asked; the answer was lost.
@@ -158,7 +158,7 @@ async fn a_run_that_was_cut_off_goes_on_without_a_second_job() {
     assert_eq!((moved(&old)["job_one"].as_str(), ours(&system).await.len()), (first["jobId"].as_str().unwrap(), 2));
 
     // With the service away nothing is lost, and the older app finds nothing it might do at the same time.
-    record(&old, "job_three", json!({"videoUrl": system.sample()}));
+    record(&old, "job_three", &json!({"videoUrl": system.sample()}));
     waits(&old, "job_three");
     system.serve.kill();
     let away = drain(&old, &system.base, &["--move"]).await;
@@ -192,7 +192,7 @@ async fn a_rate_limit_is_waited_for_and_an_unclear_answer_kept() {
     let app = Router::new().route("/api/process-klap", post(answer));
     tokio::spawn(async move { axum::serve(listener, app).await });
     let old = Server::start();
-    record(&old, "job_one", json!({"videoUrl": "https://example.com/v.mp4"}));
+    record(&old, "job_one", &json!({"videoUrl": "https://example.com/v.mp4"}));
     waits(&old, "job_one");
 
     let unclear = drain(&old, &base, &["--move"]).await;

@@ -1,4 +1,4 @@
-//! What the migration does to a real PostgreSQL: `infra/supabase` in surroundings shaped like a Supabase project's.
+//! What the migration does to a real Postgres: `infra/supabase` in surroundings shaped like a Supabase project's.
 
 mod merges;
 mod migration;

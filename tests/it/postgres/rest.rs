@@ -1,4 +1,4 @@
-//! Our client against a real PostgreSQL. PostgREST is not to be had from a package registry, so what we use of it stands
+//! Our client against a real Postgres. `PostgREST` is not to be had from a package registry, so what we use of it stands
 //! here in few lines: the requests become the statements that it would make of them, under the caller's role.
 
 use super::{DOWN, OWNER, PROJECT, UP, USER, lived_in};
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 const KEY: &str = "sb_secret_planted_here";
 
-/// Runs a statement as whoever the key makes the caller; its one line, or the refusal as PostgREST would put it.
+/// Runs a statement as whoever the key makes the caller; its one line, or the refusal as `PostgREST` would put it.
 async fn asked(server: Arc<Server>, headers: &HeaderMap, statement: String) -> Response {
     let role = if headers.get("apikey").is_some_and(|key| key == KEY) { "service_role" } else { "anon" };
     let answer = tokio::task::spawn_blocking(move || server.sql_as(role, &statement)).await.unwrap();
@@ -121,9 +121,9 @@ async fn client(server: &Arc<Server>, key: &str) -> Supabase {
         table: "projects".to_owned(),
         columns: Columns::default(),
         timeouts: Timeouts {
-            call: Duration::from_secs(60),
-            idle: Duration::from_secs(60),
-            stored: Duration::from_secs(60),
+            call: Duration::from_mins(1),
+            idle: Duration::from_mins(1),
+            stored: Duration::from_mins(1),
         },
     };
     Supabase::new(outbound::client(&outbound::Options::default()).unwrap(), options).unwrap()

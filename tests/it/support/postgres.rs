@@ -1,5 +1,5 @@
-//! A real PostgreSQL of its own for a test: own folder, a socket in it and no port, gone on drop. A machine without one fails
-//! the test; it does not skip it. PostgreSQL refuses to run as root, so root runs it as nobody.
+//! A real Postgres of its own for a test: own folder, a socket in it and no port, gone on drop. A machine without one fails
+//! the test; it does not skip it. Postgres refuses to run as root, so root runs it as nobody.
 
 use super::processes::PATIENCE;
 use std::io::Write as _;
@@ -76,7 +76,7 @@ impl Server {
         self.run(login, DATABASE, statements)
     }
 
-    /// The same as PostgREST does for a request: under the role that its key or token has.
+    /// The same as `PostgREST` does for a request: under the role that its key or token has.
     pub fn sql_as(&self, role: &str, statements: &str) -> Result<String, Refused> {
         self.sql("authenticator", &format!("set role {role};\n{statements}"))
     }
@@ -113,7 +113,7 @@ impl Server {
         let writing = std::thread::spawn(move || input.write_all(statements.as_bytes()));
         let output = child.wait_with_output().expect("psql ends");
         let written = writing.join().expect("its input is written");
-        let (printed, said) = (text(output.stdout), text(output.stderr));
+        let (printed, said) = (text(&output.stdout), text(&output.stderr));
         if output.status.success() {
             written.expect("psql read everything");
             return Ok(printed.trim_end().to_owned());
@@ -173,6 +173,6 @@ fn refused(said: &str) -> Refused {
     }
 }
 
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
