@@ -10,6 +10,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 #[cfg(feature = "local")]
 pub mod embedded;
 pub mod flow;

@@ -3,6 +3,7 @@
 
 #[cfg(feature = "local")]
 pub mod broker;
+pub mod doctor;
 #[cfg(feature = "local")]
 pub mod local;
 

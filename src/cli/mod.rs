@@ -9,6 +9,7 @@ macro_rules! out {
 }
 
 mod client;
+mod doctor;
 #[cfg(feature = "local")]
 mod demo;
 mod end;
@@ -59,6 +60,8 @@ enum Command {
     Enqueue(Enqueue),
     /// Run one round of the cron's work on a running service.
     Sweep(Sweep),
+    /// Check the configuration and each outside service, and say how to mend what is wrong.
+    Doctor(Doctor),
     /// Print the HTTP interface as `OpenAPI` 3.1, for generators of clients.
     Openapi,
 }
@@ -154,6 +157,18 @@ struct Sweep {
     server: Server,
 }
 
+#[derive(Args)]
+#[command(after_help = DOCTOR)]
+struct Doctor {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const DOCTOR: &str = "Reads the environment as `serve` does, asks Redis, QStash, Klap, Supabase and the service under \
+                      PUBLIC_URL, and pays for nothing.\nExit codes: 0 nothing failed, 1 something did, 2 the \
+                      configuration leaves nothing to check.";
+
 /// The program.
 pub fn main() -> ExitCode {
     run(Cli::parse().command.unwrap_or(Command::Serve))
@@ -183,6 +198,7 @@ fn run(command: Command) -> ExitCode {
             Command::Broker(broker) => local::broker(broker).await,
             Command::Enqueue(enqueue) => client::enqueue(enqueue).await,
             Command::Sweep(sweep) => client::sweep(sweep).await,
+            Command::Doctor(asked) => doctor::doctor(asked).await,
             Command::Openapi => {
                 let text = crate::http::openapi::text();
                 out!("{}", text.trim_end());

@@ -12,7 +12,7 @@ struct Layer {
 }
 
 const EVERYTHING_BELOW_APP: &[&str] =
-    &["clock", "config", "embedded", "flow", "http", "job", "kinds", "services", "store", "telemetry"];
+    &["clock", "config", "doctor", "embedded", "flow", "http", "job", "kinds", "services", "store", "telemetry"];
 const EVERYTHING_BELOW_CONFIG: &[&str] =
     &["embedded", "flow", "http", "job", "kinds", "services", "store", "telemetry"];
 
@@ -37,6 +37,11 @@ const LAYERS: &[Layer] = &[
         why: "how a job moves does not depend on who asked",
     },
     Layer { module: "kinds", may_name: &["services", "job"], why: "a kind tells its outcome and writes no state" },
+    Layer {
+        module: "doctor",
+        may_name: &["services", "store"],
+        why: "it asks those whom a job will ask, by the same clients, and decides nothing of a job's",
+    },
     Layer { module: "store", may_name: &["job"], why: "a store compares and commits, and decides nothing" },
     Layer { module: "services", may_name: &[], why: "a client knows its vendor and nothing of ours" },
     Layer {
@@ -135,6 +140,7 @@ pub fn planted() -> Vec<(&'static str, &'static str, String)> {
         file("services::outbound names", "src/services/outbound.rs", "use crate::services::klap::Client;"),
         file("embedded names services", "src/embedded/klap/mod.rs", "use crate::services::klap::Client;"),
         file("embedded names flow", "src/embedded/broker/mod.rs", "mod tests { use crate::flow::Engine; }"),
+        file("doctor names config", "src/doctor/redis.rs", "use crate::config::Config;"),
         file("job names kinds", "src/job/mod.rs", "use crate::kinds::*;"),
         file("clock names job", "src/clock.rs", "use super::job::id::Millis;"),
         file("is not in tests/tidy/layers.rs", "src/utilities.rs", ""),
