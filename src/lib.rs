@@ -19,5 +19,6 @@ pub mod job;
 pub mod kinds;
 pub mod sabotage;
 pub mod services;
+pub mod setup;
 pub mod store;
 pub mod telemetry;

@@ -10,7 +10,6 @@ use crate::services::qstash::signature::SigningKeys;
 use crate::services::{klap, qstash, supabase};
 use crate::store::redis::RedisStore;
 use anyhow::Result;
-use secrecy::SecretString;
 
 /// What wakes the sweep.
 pub(super) const CRON: &str = "/api/cron/klap";
@@ -28,8 +27,7 @@ fn setup(parts: Parts) -> Result<Setup> {
     let keys = parts.qstash.as_ref().and_then(|qstash| keys(qstash, &parts.qstash_prefix));
     let cron_url = parts.public_url.as_ref().map(|url| route(url, CRON)).transpose()?;
     let region = Some(parts.qstash_prefix.trim_end_matches('_').replace('_', "-")).filter(|region| !region.is_empty());
-    let mut problems: Vec<_> =
-        parts.problems.into_iter().map(|problem| (problem.variable, problem.message)).collect();
+    let mut problems: Vec<_> = parts.problems.into_iter().map(|problem| (problem.variable, problem.message)).collect();
     let mut usable = |variable: &str, error: String| problems.push((variable.to_owned(), error));
     let qstash = parts.qstash.and_then(|QStashConfig { mut options, .. }| {
         options.timeout = CALL;
@@ -98,9 +96,4 @@ fn access(auth: Auth, unused: Vec<&'static str>) -> Access {
         Auth::ApiKeys(_) => Access::Other("api-key: callers show one of API_KEYS", unused),
         Auth::None => Access::Other("none: whoever reaches the service may use it (on this machine only)", unused),
     }
-}
-
-/// The secret that the sweep's caller shows.
-pub(super) fn operator_secret(parts: &Parts) -> Option<&SecretString> {
-    parts.operator_secrets.first().map(|(_, secret)| secret)
 }

@@ -3,8 +3,8 @@
 
 use super::problems::{Problem, Reader};
 use super::{
-    Config, QStashConfig, StoreConfig, allow_private, auth, is_loopback, klap_options, origins, public_url, qstash, redis,
-    supabase_options,
+    Config, QStashConfig, StoreConfig, allow_private, auth, is_loopback, klap_options, origins, public_url, qstash,
+    redis, supabase_options,
 };
 use crate::http::Auth;
 use crate::services::{klap, supabase};

@@ -14,7 +14,8 @@ pub(super) async fn check(setup: &Setup, sheet: &Sheet) {
         Some(Access::Other(mode, _)) => return sheet.ok(AUTH, *mode),
         Some(Access::Tokens(options, _)) => match &options.keys {
             Keys::Shared(_) => {
-                return sheet.ok(AUTH, "hs256: tokens are checked with the shared secret, of which nobody can be asked");
+                return sheet
+                    .ok(AUTH, "hs256: tokens are checked with the shared secret, of which nobody can be asked");
             }
             Keys::Published { url, allow } => (options, url, allow),
         },
@@ -35,7 +36,11 @@ pub(super) async fn check(setup: &Setup, sheet: &Sheet) {
                 sheet.warn(AUTH, seen, "Check that AUTH_ISSUER is the tokens' iss to the letter");
             } else if options.audience.is_none() {
                 let seen = format!("{keys} usable; tokens are taken whatever they were made for");
-                sheet.warn(AUTH, seen, "Set AUTH_AUDIENCE (Supabase: authenticated), unless the issuer's tokens have no aud, as Clerk's");
+                sheet.warn(
+                    AUTH,
+                    seen,
+                    "Set AUTH_AUDIENCE (Supabase: authenticated), unless the issuer's tokens have no aud, as Clerk's",
+                );
             } else {
                 sheet.ok(AUTH, format!("jwks: {keys} usable"));
             }

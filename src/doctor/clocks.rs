@@ -14,7 +14,11 @@ pub(super) fn compare(sheet: &Sheet, check: &'static str, whose: &str, ours: i64
     if apart.abs() <= UNNOTICED {
         sheet.ok(check, format!("this host's clock agrees with {whose} ({} s apart)", apart.abs()));
     } else if apart.abs() <= LEEWAY {
-        sheet.warn(check, seen, format!("Let the host keep time by NTP: from {LEEWAY} s on signatures and tokens are refused"));
+        sheet.warn(
+            check,
+            seen,
+            format!("Let the host keep time by NTP: from {LEEWAY} s on signatures and tokens are refused"),
+        );
     } else {
         sheet.fail(check, seen, "Set the host's clock and let it keep time by NTP (`timedatectl set-ntp true`): signatures and tokens are refused");
     }

@@ -38,7 +38,8 @@ pub(super) fn findings(setup: &Setup) -> Vec<Finding> {
         mend: Some(format!("Set {variable} ({})", place(variable))),
     };
     let mut findings: Vec<_> = setup.problems.iter().map(fail).collect();
-    let warn = |seen: String, mend: &str| Finding { check: CHECK, state: State::Warn, seen, mend: Some(mend.to_owned()) };
+    let warn =
+        |seen: String, mend: &str| Finding { check: CHECK, state: State::Warn, seen, mend: Some(mend.to_owned()) };
     for (name, secret) in &setup.operator_secrets {
         let weak = secret.expose_secret().len() < SECRET_LENGTH_MIN || secret.expose_secret() == DEV_SECRET;
         if weak && setup.exposed {
@@ -50,7 +51,10 @@ pub(super) fn findings(setup: &Setup) -> Vec<Finding> {
     }
     if let Some(Access::Tokens(_, unused) | Access::Other(_, unused)) = &setup.access {
         for name in unused {
-            findings.push(warn(format!("{name} is set and has no effect with this AUTH"), &format!("Unset {name}, or change AUTH")));
+            findings.push(warn(
+                format!("{name} is set and has no effect with this AUTH"),
+                &format!("Unset {name}, or change AUTH"),
+            ));
         }
     }
     if findings.is_empty() {

@@ -25,7 +25,11 @@ pub(super) async fn check(setup: &Setup, sheet: &Sheet) {
         }
         Ok(_) | Err(Error::NotFound) => sheet.ok(KEY, format!("{host} takes the key")),
         Err(Error::Unauthorized) => {
-            sheet.fail(KEY, format!("{host} refuses the key"), "Set KLAP_API_KEY to a valid key (klap.app, your account's API keys)");
+            sheet.fail(
+                KEY,
+                format!("{host} refuses the key"),
+                "Set KLAP_API_KEY to a valid key (klap.app, your account's API keys)",
+            );
         }
         Err(Error::Busy { .. } | Error::Unavailable { .. }) => {
             let again = "Look again later; jobs wait meanwhile. If it stays so, ask Klap's support";

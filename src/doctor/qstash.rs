@@ -83,10 +83,15 @@ fn compare(sheet: &Sheet, queue: &Queue, theirs: &SigningKeys) {
         (true, true) => sheet.ok(KEYS, "the signing keys are QStash's own; they may be rolled once"),
         (true, false) => {
             let seen = "the current signing key is QStash's, the next one is not: after a roll every push is refused";
-            sheet.warn(KEYS, seen, format!("Set {next} to the console's next key and restart, before anybody rolls them"));
+            sheet.warn(
+                KEYS,
+                seen,
+                format!("Set {next} to the console's next key and restart, before anybody rolls them"),
+            );
         }
         (false, _) if same(&ours.next, &theirs.current) => {
-            let seen = "the keys were rolled once: our next one is their current one. Pushes are believed until the next roll";
+            let seen =
+                "the keys were rolled once: our next one is their current one. Pushes are believed until the next roll";
             sheet.warn(KEYS, seen, format!("{update}, before anybody rolls them again"));
         }
         (false, _) => {
@@ -105,7 +110,8 @@ fn schedule(sheet: &Sheet, setup: &Setup, url: &Url, schedules: &[Schedule]) {
     let known: Vec<_> = bearers.map(|bearer| found.sends("Authorization", &bearer)).collect();
     if found.is_paused {
         sheet.warn(SCHEDULE, format!("{id} is paused"), "Run `cliprelay setup`, or resume it in the console");
-    } else if !found.has_header("Authorization") || (!known.is_empty() && known.iter().all(|sent| *sent == Some(false))) {
+    } else if !found.has_header("Authorization") || (!known.is_empty() && known.iter().all(|sent| *sent == Some(false)))
+    {
         let seen = format!("{id} does not send WORKER_SECRET or CRON_SECRET as they are now: its calls are refused");
         sheet.fail(SCHEDULE, seen, "Run `cliprelay setup`: it puts the schedule right");
     } else if found.failed_last() {
@@ -122,7 +128,10 @@ fn without(sheet: &Sheet, setup: &Setup) {
         return sheet.ok(SCHEDULE, "none, and none is needed: the service sweeps by itself every minute");
     }
     if setup.operator_secrets.iter().any(|(name, _)| *name == "CRON_SECRET") {
-        return sheet.ok(SCHEDULE, "none; Vercel's cron is assumed (every minute on Pro, once a day on Hobby: there run `cliprelay setup`)");
+        return sheet.ok(
+            SCHEDULE,
+            "none; Vercel's cron is assumed (every minute on Pro, once a day on Hobby: there run `cliprelay setup`)",
+        );
     }
     let seen = "none, and Vercel's cron shows no secret without CRON_SECRET: nothing wakes the sweep";
     sheet.warn(SCHEDULE, seen, "Set CRON_SECRET on Vercel (Pro), or run `cliprelay setup` for a QStash schedule");

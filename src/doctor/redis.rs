@@ -39,7 +39,13 @@ pub(super) async fn check(setup: &Setup, sheet: &Sheet) {
     let ours = (setup.now)();
     let seen = format!("answers in {:.1} ms", took.as_secs_f64() * 1_000.0);
     if took > SLOW {
-        sheet.warn(REACH, seen, format!("Move {variable} to a database in the service's own region: each push waits for several round trips"));
+        sheet.warn(
+            REACH,
+            seen,
+            format!(
+                "Move {variable} to a database in the service's own region: each push waits for several round trips"
+            ),
+        );
     } else {
         sheet.ok(REACH, seen);
     }
@@ -66,13 +72,17 @@ fn unreachable(sheet: &Sheet, variable: &str, error: &Error) {
     let text = error.to_string();
     let has = |words: &[&str]| words.iter().any(|word| text.to_lowercase().contains(word));
     let mend = if has(&["wrongpass", "noauth", "authentication", "invalid username", "unauthenticated"]) {
-        format!("Set {variable} with the right user and password (redis://USER:PASSWORD@HOST:PORT), or UPSTASH_REDIS_PASSWORD beside the REST pair")
+        format!(
+            "Set {variable} with the right user and password (redis://USER:PASSWORD@HOST:PORT), or UPSTASH_REDIS_PASSWORD beside the REST pair"
+        )
     } else if has(&["certificate", "tls", "handshake", "invalid peer"]) {
         format!("Check the scheme of {variable}: rediss:// where the server speaks TLS, redis:// where it does not")
     } else if has(&["lookup", "resolve", "name or service"]) {
         format!("Check the host's name in {variable}")
     } else {
-        format!("Check host, port and scheme of {variable} (rediss:// where the server speaks TLS, as Upstash does), and that its firewall lets this host in")
+        format!(
+            "Check host, port and scheme of {variable} (rediss:// where the server speaks TLS, as Upstash does), and that its firewall lets this host in"
+        )
     };
     sheet.fail(REACH, text, mend);
 }
@@ -119,7 +129,8 @@ async fn eviction(sheet: &Sheet, redis: &RedisStore, variable: &str, told: &BTre
     };
     let number = |field: &str| told.get(field).and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     let (used, limit) = (number("used_memory"), number("maxmemory"));
-    let command = "`CONFIG SET maxmemory-policy noeviction` and in redis.conf (Upstash: the database's page, Eviction off)";
+    let command =
+        "`CONFIG SET maxmemory-policy noeviction` and in redis.conf (Upstash: the database's page, Eviction off)";
     if policy.starts_with("allkeys") {
         let seen = format!("maxmemory-policy is {policy}: a full server drops jobs");
         sheet.fail(EVICTION, seen, format!("Set it to noeviction: {command}"));
@@ -128,7 +139,11 @@ async fn eviction(sheet: &Sheet, redis: &RedisStore, variable: &str, told: &BTre
         sheet.warn(EVICTION, seen, format!("Set it to noeviction: {command}"));
     } else if limit > 0 && used.saturating_mul(100) / limit >= NEARLY_FULL {
         let seen = format!("{}% of the memory limit is used; when it is full, writes are refused", used * 100 / limit);
-        sheet.warn(EVICTION, seen, format!("Give the database behind {variable} more memory, or shorten JOB_TTL and FAILED_TTL"));
+        sheet.warn(
+            EVICTION,
+            seen,
+            format!("Give the database behind {variable} more memory, or shorten JOB_TTL and FAILED_TTL"),
+        );
     } else {
         sheet.ok(EVICTION, "noeviction");
     }
@@ -149,7 +164,11 @@ async fn persistence(sheet: &Sheet, redis: &RedisStore, told: &BTreeMap<String, 
         sheet.ok(PERSISTENCE, "append-only file");
     } else {
         let saves = redis.setting("save").await.unwrap_or_default().is_none_or(|save| !save.is_empty());
-        let seen = if saves { "snapshots only: a crash forgets the last minutes" } else { "nothing is kept on disk: a restart forgets every job" };
+        let seen = if saves {
+            "snapshots only: a crash forgets the last minutes"
+        } else {
+            "nothing is kept on disk: a restart forgets every job"
+        };
         sheet.warn(PERSISTENCE, seen, "Turn the append-only file on: `CONFIG SET appendonly yes` and in redis.conf");
     }
 }

@@ -55,7 +55,8 @@ async fn reach(sheet: &Sheet, service: &Service) -> bool {
     let answer = match service.request(Method::GET, &url).send().await {
         Ok(answer) => answer,
         Err(error) => {
-            let mend = "Start or deploy the service, or set PUBLIC_URL to where it is (name, port, a valid certificate)";
+            let mend =
+                "Start or deploy the service, or set PUBLIC_URL to where it is (name, port, a valid certificate)";
             sheet.fail(PUBLIC, format!("{url}: {}", describe(error)), mend);
             return false;
         }
@@ -65,7 +66,9 @@ async fn reach(sheet: &Sheet, service: &Service) -> bool {
     if status.is_redirection() {
         let to = header(LOCATION);
         let to = to.split(['?', '#']).next().unwrap_or_default();
-        let mend = format!("Set PUBLIC_URL to where it leads ({to}, without /api/health): QStash does not follow, and signs for the address itself");
+        let mend = format!(
+            "Set PUBLIC_URL to where it leads ({to}, without /api/health): QStash does not follow, and signs for the address itself"
+        );
         sheet.fail(PUBLIC, format!("{url} answers {status} and leads to {to}"), mend);
         return false;
     }
@@ -79,7 +82,11 @@ async fn reach(sheet: &Sheet, service: &Service) -> bool {
             sheet.fail(PUBLIC, seen, mend);
         } else {
             let seen = format!("{url} answers {status} and is no Cliprelay");
-            sheet.fail(PUBLIC, seen, "Set PUBLIC_URL to the service's own address: another server answers there, or a proxy before it");
+            sheet.fail(
+                PUBLIC,
+                seen,
+                "Set PUBLIC_URL to the service's own address: another server answers there, or a proxy before it",
+            );
         }
         return false;
     };
@@ -107,7 +114,11 @@ async fn unsigned(sheet: &Sheet, service: &Service) {
                 sheet.ok(UNSIGNED, "an unsigned push is refused");
             } else {
                 let seen = "something before the worker's route answers 401";
-                sheet.fail(UNSIGNED, seen, "Let QStash through to PUBLIC_URL/api/worker/klap: no login, firewall or protection before it");
+                sheet.fail(
+                    UNSIGNED,
+                    seen,
+                    "Let QStash through to PUBLIC_URL/api/worker/klap: no login, firewall or protection before it",
+                );
             }
         }
         Ok(answer) => {
@@ -154,7 +165,8 @@ async fn cors(sheet: &Sheet, service: &Service, origins: &[String]) {
     for origin in origins {
         if origin.starts_with("http://") && service.public_url.starts_with("https:") {
             good = false;
-            let seen = format!("{origin} in CORS_ORIGINS is not https: whoever is on its users' network can speak for it");
+            let seen =
+                format!("{origin} in CORS_ORIGINS is not https: whoever is on its users' network can speak for it");
             sheet.warn(CORS, seen, "Take it out of CORS_ORIGINS of a public deployment, or give the page https");
         }
         let request = service.request(Method::OPTIONS, &url).header("origin", origin);

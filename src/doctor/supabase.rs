@@ -42,7 +42,13 @@ pub(super) async fn check(setup: &Setup, sheet: &Sheet) {
             let mend = "Check SUPABASE_URL (https://<ref>.supabase.co, without /rest or /storage) and that the project is not paused";
             return sheet.fail(KEY, error.to_string(), mend);
         }
-        Err(error) => return sheet.fail(KEY, error.to_string(), "Check SUPABASE_URL: https://<ref>.supabase.co, without /rest or /storage"),
+        Err(error) => {
+            return sheet.fail(
+                KEY,
+                error.to_string(),
+                "Check SUPABASE_URL: https://<ref>.supabase.co, without /rest or /storage",
+            );
+        }
         Ok(found) => {
             sheet.ok(KEY, "accepted, and a server's");
             judge(sheet, client.bucket_name(), client.access(), found.as_ref());
@@ -68,7 +74,10 @@ fn unfit(storage: &Storage, now: i64) -> Option<(String, String)> {
     let project = claims["ref"].as_str()?;
     let other = is_hosted(&storage.url) && !storage.url.host_str()?.starts_with(&format!("{project}."));
     other.then(|| {
-        let seen = format!("this key is of the project {project}, not of the one at {}", storage.url.host_str().unwrap_or("?"));
+        let seen = format!(
+            "this key is of the project {project}, not of the one at {}",
+            storage.url.host_str().unwrap_or("?")
+        );
         (seen, "Set SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY of the same project".to_owned())
     })
 }
@@ -98,13 +107,20 @@ fn judge(sheet: &Sheet, name: &str, access: Access, found: Option<&Bucket>) {
     }
     if !bucket.takes(CLIP_TYPE) {
         good = false;
-        let mend = format!("Allow {CLIP_TYPE} in the bucket's settings (Supabase dashboard, Storage), or run `cliprelay setup`");
+        let mend = format!(
+            "Allow {CLIP_TYPE} in the bucket's settings (Supabase dashboard, Storage), or run `cliprelay setup`"
+        );
         sheet.fail(BUCKET, format!("{name} does not take {CLIP_TYPE}"), mend);
     }
     if let Some(limit) = bucket.file_size_limit.filter(|limit| *limit > 0 && *limit < CLIP_BYTES) {
         good = false;
-        let seen = format!("{name} takes files up to {} MiB; longer clips in full HD may have more", limit / (1024 * 1024));
-        sheet.warn(BUCKET, seen, "Raise the bucket's file size limit: Supabase dashboard, Storage, or `cliprelay setup --size-limit`");
+        let seen =
+            format!("{name} takes files up to {} MiB; longer clips in full HD may have more", limit / (1024 * 1024));
+        sheet.warn(
+            BUCKET,
+            seen,
+            "Raise the bucket's file size limit: Supabase dashboard, Storage, or `cliprelay setup --size-limit`",
+        );
     }
     if good {
         let kind = if bucket.public { "public" } else { "private" };
@@ -122,18 +138,25 @@ async fn table(sheet: &Sheet, storage: &Storage) {
             return sheet.fail(TABLE, seen, "Set SUPABASE_PROJECTS_TABLE to your projects' table (schema public)");
         }
         Err(Error::Unauthorized(why)) => {
-            let mend = format!("Let the service read and write it: `grant select, update on {} to service_role` in the SQL editor", client.table());
+            let mend = format!(
+                "Let the service read and write it: `grant select, update on {} to service_role` in the SQL editor",
+                client.table()
+            );
             return sheet.fail(TABLE, why, mend);
         }
         Err(Error::Refused { .. }) => missing(sheet, storage, &columns).await,
-        Err(error) => return sheet.fail(TABLE, error.to_string(), "Check SUPABASE_URL, and that the project is not paused"),
+        Err(error) => {
+            return sheet.fail(TABLE, error.to_string(), "Check SUPABASE_URL, and that the project is not paused");
+        }
     }
     match client.can_merge().await {
         Ok(true) => sheet.ok(MERGE, "the migration's merge function is there"),
         Ok(false) => sheet.warn(
             MERGE,
             "the migration's merge function is not there: rows are changed by a guarded update instead",
-            format!("Run the migration: `psql \"$DATABASE_URL\" -f {MIGRATION}`, or paste it into Supabase's SQL editor"),
+            format!(
+                "Run the migration: `psql \"$DATABASE_URL\" -f {MIGRATION}`, or paste it into Supabase's SQL editor"
+            ),
         ),
         Err(error) => sheet.warn(MERGE, error.to_string(), format!("Run the migration again: {MIGRATION}")),
     }
@@ -141,7 +164,8 @@ async fn table(sheet: &Sheet, storage: &Storage) {
 
 /// One by one, to name them all.
 async fn missing(sheet: &Sheet, storage: &Storage, columns: &[&str]) {
-    let tried = join_all(columns.iter().map(async |column| (*column, storage.client.try_columns(&[column]).await.err()))).await;
+    let tried =
+        join_all(columns.iter().map(async |column| (*column, storage.client.try_columns(&[column]).await.err()))).await;
     let bad: Vec<_> = tried.into_iter().filter_map(|(column, error)| error.map(|error| (column, error))).collect();
     let names: Vec<_> = bad.iter().map(|(column, _)| *column).collect();
     let why = bad.first().map(|(_, error)| error.to_string()).unwrap_or_default();

@@ -15,7 +15,9 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(super) fn routes() -> Router<Arc<Supabase>> {
-    Router::new().route("/storage/v1/bucket", post(create).get(list)).route("/storage/v1/bucket/{id}", get(one).put(update))
+    Router::new()
+        .route("/storage/v1/bucket", post(create).get(list))
+        .route("/storage/v1/bucket/{id}", get(one).put(update))
 }
 
 /// Makes the buckets that exist from the start.
