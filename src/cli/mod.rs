@@ -108,6 +108,7 @@ struct Demo {
 #[cfg(feature = "local")]
 #[derive(Args)]
 struct Sandbox {
+    /// Port to listen on.
     #[arg(long, default_value_t = 9000)]
     port: u16,
     /// Folder for everything that must survive a restart.
@@ -121,6 +122,7 @@ struct Broker {
     /// Address to listen on; beyond this machine only with a token and keys of your own.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
+    /// Port to listen on.
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Folder for messages; they survive a restart.
@@ -180,6 +182,7 @@ const DOCTOR: &str = "Reads the environment as `serve` does, asks Redis, QStash,
 
 #[derive(Args)]
 #[command(after_help = SETUP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct SetUp {
     /// Minutes between two calls of the sweep.
     #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
@@ -221,6 +224,7 @@ const SETUP: &str = "Reads the environment as `serve` does. Shows what it would 
 #[derive(Args)]
 #[command(after_help = COMPLETIONS)]
 struct Completions {
+    /// The shell it is for.
     shell: clap_complete::Shell,
 }
 

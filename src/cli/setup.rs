@@ -34,10 +34,8 @@ pub(super) async fn setup(asked: SetUp) -> Result<(), End> {
     if changes > 0 && !goes_on && !asked.dry_run {
         return Err(End::failed(anyhow::anyhow!("nothing was changed")));
     }
-    let report = match asked.dry_run || asked.no_doctor || asked.remove {
-        true => None,
-        false => Some(crate::app::doctor::examine(&environment).await?),
-    };
+    let looks = !(asked.dry_run || asked.no_doctor || asked.remove);
+    let report = if looks { Some(crate::app::doctor::examine(&environment).await?) } else { None };
     if asked.json {
         let plan: Vec<Value> = plan.iter().map(step_as_value).collect();
         out!("{:#}", json!({"plan": plan, "changed": goes_on, "doctor": report.as_ref().map(as_value)}));

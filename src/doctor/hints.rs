@@ -31,11 +31,10 @@ pub(super) fn place(variable: &str) -> &'static str {
 }
 
 pub(super) fn findings(setup: &Setup) -> Vec<Finding> {
-    let fail = |(variable, message): &(String, String)| Finding {
-        check: CHECK,
-        state: State::Fail,
-        seen: format!("{variable} {message}"),
-        mend: Some(format!("Set {variable} ({})", place(variable))),
+    let fail = |(variable, message): &(String, String)| {
+        let unset = message.contains("unset it");
+        let mend = if unset { format!("Unset {variable}") } else { format!("Set {variable} ({})", place(variable)) };
+        Finding { check: CHECK, state: State::Fail, seen: format!("{variable} {message}"), mend: Some(mend) }
     };
     let mut findings: Vec<_> = setup.problems.iter().map(fail).collect();
     let warn =

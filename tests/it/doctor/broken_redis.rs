@@ -1,8 +1,9 @@
 //! Redis in every way that loses jobs or keeps them out.
 
 use super::{Stand, nobody, of};
+use crate::support::processes::until;
 use crate::support::redis::{Server, query};
-use cliprelay::app::doctor::State::{Fail, Skipped, Warn};
+use cliprelay::app::doctor::State::{Fail, Ok, Skipped, Warn};
 
 async fn stand() -> Stand {
     Stand::without_service().await
@@ -18,7 +19,7 @@ async fn one_that_evicts() {
     query::<String>(&stand.redis, &["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     let used: String = query(&stand.redis, &["INFO", "memory"]);
     let used: u64 = used.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap().parse().unwrap();
-    query::<String>(&stand.redis, &["CONFIG", "SET", "maxmemory", &(used + used / 20).to_string()]);
+    query::<String>(&stand.redis, &["CONFIG", "SET", "maxmemory", &(used + used / 9).to_string()]);
     stand.finds("redis.eviction", Warn, &["memory", "REDIS_URL", "JOB_TTL"]).await;
 }
 
@@ -36,9 +37,12 @@ async fn one_that_only_reads() {
     let mut stand = stand().await;
     let replica = Server::start();
     query::<String>(&replica, &["REPLICAOF", "127.0.0.1", &stand.redis.port().to_string()]);
+    until("it follows", async || query::<String>(&replica, &["INFO"]).contains("master_link_status:up").then_some(()))
+        .await;
     stand.set("REDIS_URL", &replica.url());
     let report = stand.finds("redis.write", Fail, &["REDIS_URL", "read-only replica"]).await;
     assert_eq!(of(&report, "redis.scripts").state, Skipped, "{report:#?}");
+    assert_eq!(of(&report, "redis.eviction").state, Ok, "{report:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

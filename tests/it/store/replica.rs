@@ -2,18 +2,9 @@
 
 use super::connect;
 use super::writes::{applied, create, id, record, update};
+use crate::support::processes::until;
 use crate::support::redis::{Server, query};
 use cliprelay::store::{Committed, Store};
-use std::time::{Duration, Instant};
-
-/// Waits until the replica has what the primary has.
-async fn caught_up(replica: &Server, key: &str) {
-    let started = Instant::now();
-    while query::<u64>(replica, &["EXISTS", key]) == 0 {
-        assert!(started.elapsed() < Duration::from_secs(60), "the replica does not follow");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
 
 #[tokio::test]
 async fn what_was_decided_on_an_old_reading_is_not_written() {
@@ -22,9 +13,8 @@ async fn what_was_decided_on_an_old_reading_is_not_written() {
     query::<String>(&replica, &["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
     applied(&writes, create("a", "a1")).await;
     let keys: Vec<String> = query(&primary, &["KEYS", "*"]);
-    for key in &keys {
-        caught_up(&replica, key).await;
-    }
+    let all = [&["EXISTS"], &keys.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat();
+    until("it follows", async || (query::<usize>(&replica, &all) == keys.len()).then_some(())).await;
     // From here on it hears of nothing.
     query::<String>(&replica, &["REPLICAOF", "NO", "ONE"]);
     applied(&writes, update("a", 1, "a2")).await;
