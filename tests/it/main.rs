@@ -4,6 +4,7 @@
 mod broker;
 mod corpus;
 mod cutter;
+mod doctor;
 mod e2e;
 mod flow;
 mod guide;
@@ -16,6 +17,7 @@ mod pages;
 mod postgres;
 mod program;
 mod properties;
+mod regions;
 mod sdk;
 mod signature;
 mod source;
