@@ -1,7 +1,7 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
 //! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`, `list`, `clip`.
+//! retry by hand), `status`, `watch`, `list`, `clip`, `survey` (how all of it stands) and `measured` (what is told of it).
 
 mod clip;
 mod control;
@@ -11,6 +11,7 @@ mod intake;
 mod journal;
 mod limits;
 mod list;
+mod measured;
 mod outbox;
 mod readiness;
 mod rebuild;
@@ -18,6 +19,7 @@ mod record;
 mod spent;
 mod status;
 mod step;
+mod survey;
 mod sweep;
 mod watch;
 
@@ -33,7 +35,8 @@ pub use readiness::Readiness;
 pub use record::Fault;
 pub use spent::Spent;
 pub use status::{Find, Seen, Status};
-pub use sweep::Swept;
+pub use survey::{Money, Waiting};
+pub use sweep::{Round, Swept};
 pub use watch::Watcher;
 
 use crate::job::{Limits, Millis};
@@ -53,6 +56,7 @@ pub struct Engine {
     pub(crate) services: Services,
     pub(crate) settings: Settings,
     watches: watch::Watches,
+    surveys: survey::Surveys,
     /// Cancelled when the process is asked to stop: no new claims, running steps wind up.
     stopping: CancellationToken,
     ids: Ids,
@@ -122,7 +126,15 @@ impl Engine {
         stopping: CancellationToken,
         ids: Ids,
     ) -> Self {
-        Self { store, services, settings, watches: watch::Watches::default(), stopping, ids }
+        Self {
+            store,
+            services,
+            settings,
+            watches: watch::Watches::default(),
+            surveys: survey::Surveys::default(),
+            stopping,
+            ids,
+        }
     }
 
     fn new_id(&self) -> Uuid {

@@ -1,7 +1,9 @@
 //! Every route, and the layers around them.
 
-use super::routes::{clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, page as pages};
-use super::{Http, cors, hardening, problem};
+use super::routes::{
+    clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, metrics, page as pages, stats,
+};
+use super::{Http, cors, hardening, measured, problem};
 use axum::Router;
 use axum::http::{HeaderName, header};
 use axum::middleware::{from_fn, map_request};
@@ -26,12 +28,14 @@ pub(super) const FAILED: &str = "/api/worker/klap/failed";
 pub(super) const CRON: &str = "/api/cron/klap";
 pub(super) const HEALTH: &str = "/api/health";
 pub(super) const READY: &str = "/api/ready";
+pub(super) const METRICS: &str = "/metrics";
+pub(super) const STATS: &str = "/api/admin/stats";
 pub(super) const OPENAPI: &str = "/api/openapi.json";
 pub(super) const DOCS: &str = "/api/docs";
 
 /// The routes this build serves; the serverless host's file and the description are compared with them.
-pub const ROUTES: [&str; 13] =
-    [PAGE, PROCESS, RETRY, EVENTS, LIST, CLIP, WORKER, FAILED, CRON, HEALTH, READY, OPENAPI, DOCS];
+pub const ROUTES: [&str; 15] =
+    [PAGE, PROCESS, RETRY, EVENTS, LIST, CLIP, WORKER, FAILED, CRON, HEALTH, READY, METRICS, STATS, OPENAPI, DOCS];
 
 pub fn router(http: Http) -> Router {
     let cors = cors::layer(&http.cors_origins);
@@ -50,6 +54,8 @@ pub fn router(http: Http) -> Router {
         .route(CRON, get(cron::sweep).post(cron::sweep))
         .route(HEALTH, get(health::health))
         .route(READY, get(health::ready))
+        .route(METRICS, get(metrics::metrics))
+        .route(STATS, get(stats::stats))
         .route(OPENAPI, get(documents::document))
         .route(DOCS, get(documents::docs))
         .with_state(http);
@@ -64,6 +70,7 @@ pub fn router(http: Http) -> Router {
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new()))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(from_fn(measured::request))
             .layer(from_fn(harden))
             .option_layer(cors)
             .layer(from_fn(problem::write_out))

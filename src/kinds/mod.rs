@@ -187,6 +187,18 @@ impl Kind {
         }
     }
 
+    /// Every step it may be at.
+    pub fn steps(self) -> &'static [&'static str] {
+        match self {
+            Self::Clip => clip::STEPS,
+        }
+    }
+
+    /// A step by a name that stands in the program; a newer build's is `other`.
+    pub fn known_step(self, step: &str) -> &'static str {
+        self.steps().iter().find(|known| **known == step).copied().unwrap_or("other")
+    }
+
     pub fn length(self, step: &str) -> Length {
         match self {
             Self::Clip => clip::length(step),

@@ -69,6 +69,8 @@ const OPERATIONS: &[Operation] = &[
     Operation { id: "sweep", headers: &[], problems: &[&["unauthorized"], STORE] },
     Operation { id: "health", headers: &[], problems: &[] },
     Operation { id: "ready", headers: &[], problems: &[] },
+    Operation { id: "metrics", headers: &[], problems: &[&["unauthorized"]] },
+    Operation { id: "stats", headers: &[], problems: &[&["unauthorized"], STORE] },
     Operation { id: "page", headers: &[], problems: &[] },
     Operation { id: "openapi", headers: &[], problems: &[] },
     Operation { id: "docs", headers: &[], problems: &[] },
