@@ -13,16 +13,18 @@
 //! | `count:<name>`               | a counter: `sweeps`, `rate:owner:<owner>`, `rate:address:<address>` | its window after first use |
 //! | `count:spend:<day>`          | cents counted on that UTC day                           | [`Tally::ttl`]               |
 //! | `live`                       | sorted set: job id by when it has ended at the latest   | entry by entry               |
+//! | `log:<name>`                 | list, newest first: `audit`, what operators did         | [`Store::note`]'s `ttl` after the last entry |
 //! | `writable`                   | nothing; written by [`Store::ping`]                     | one minute                   |
 //!
 //! [`Expiry::record`]: super::Expiry::record
 //! [`Expiry::tombstone`]: super::Expiry::tombstone
 //! [`Listed::keep`]: super::Listed::keep
 //! [`Remember::ttl`]: super::Remember::ttl
+//! [`Store::note`]: super::Store::note
 //! [`Store::ping`]: super::Store::ping
 //! [`Tally::ttl`]: super::Tally::ttl
 
-use super::{ListKey, MemoryKey, PointerKey};
+use super::{ListKey, LogKey, MemoryKey, PointerKey};
 use crate::job::id::{JobId, Owner, ProjectId};
 use std::time::Duration;
 
@@ -57,6 +59,11 @@ pub fn spent_on(day: u64) -> String {
 /// The list of an owner's jobs.
 pub fn list(owner: &Owner) -> ListKey {
     ListKey(owner.as_str().to_owned())
+}
+
+/// What operators did.
+pub fn audit() -> LogKey {
+    LogKey("audit".to_owned())
 }
 
 /// The owner's length in front keeps two owners apart whatever characters their names are made of.
@@ -104,6 +111,10 @@ impl Names {
 
     pub(super) fn list(&self, key: &ListKey) -> String {
         format!("{}jobs:{}", self.tag, key.0)
+    }
+
+    pub(super) fn log(&self, key: &LogKey) -> String {
+        format!("{}log:{}", self.tag, key.0)
     }
 
     pub(super) fn counter(&self, name: &str) -> String {

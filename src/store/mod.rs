@@ -5,7 +5,7 @@
 //! so that no two writes share one, also after a store has lost its last writes and gone on from an older state. Beside it a store keeps:
 //! the *due index* (job id by the time somebody must look at it), *pointers* (owner and project to the current job),
 //! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *lists* (an owner's jobs by
-//! their age), *counters*, and which jobs are *live* (each until a time at the latest).
+//! their age), *counters*, which jobs are *live* (each until a time at the latest), and *logs* (the newest of what was noted).
 //! Time is the store's own: `now` comes with every answer, and nobody above reads a clock for leases or deadlines.
 
 mod counts;
@@ -58,6 +58,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes a turn from each window, or none of any. Asked again after a lost answer it may take twice. One round trip.
     async fn take(&self, turns: &[Turn]) -> Result<Taken, Error>;
+
+    /// Puts an entry in front of a log, which keeps its newest `keep`, and each of those at least for `ttl`. Asked again after
+    /// a lost answer it may stand there twice. One round trip.
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error>;
+
+    /// The entries of a log, newest first, up to `limit`. One round trip.
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error>;
 
     /// One cheap round trip that fails if the store cannot take writes.
     async fn ping(&self) -> Result<(), Error>;
@@ -127,6 +134,10 @@ impl Place {
         JobId::new(self.0.split_once('.').map_or("", |(_, id)| id))
     }
 }
+
+/// The name of a log, built in [`keys`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LogKey(pub String);
 
 /// The name of a pointer, built by [`keys::pointer`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

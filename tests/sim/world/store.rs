@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use cliprelay::job::{JobId, Millis};
 use cliprelay::store::{
-    Commit, Committed, Counts, DueAt, Expected, LISTED_MAX, ListKey, MemoryKey, Page, Place, PointerKey, PointerWrite,
-    Record, Taken, Turn, Window,
+    Commit, Committed, Counts, DueAt, Expected, LISTED_MAX, ListKey, LogKey, MemoryKey, Page, Place, PointerKey,
+    PointerWrite, Record, Taken, Turn, Window,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -35,6 +35,7 @@ struct Tables {
     tombstones: BTreeMap<JobId, Expiring<u32>>,
     counters: BTreeMap<String, Expiring<u64>>,
     lists: BTreeMap<String, Expiring<BTreeSet<Place>>>,
+    logs: BTreeMap<String, Expiring<VecDeque<Bytes>>>,
 }
 
 #[derive(Debug, Default)]
@@ -219,6 +220,19 @@ impl Model {
             window.used = self.count(&turn.name, turn.window, now);
         }
         Taken { now, granted, windows }
+    }
+
+    pub fn note(&mut self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration, now: Millis) {
+        let held = self.tables.logs.remove(&log.0).filter(|held| alive(held.expires, now));
+        let mut entries = held.map(|held| held.value).unwrap_or_default();
+        entries.push_front(Bytes::copy_from_slice(entry));
+        entries.truncate(keep.max(1));
+        self.tables.logs.insert(log.0.clone(), Expiring { value: entries, expires: Some(after(now, ttl)) });
+    }
+
+    pub fn notes(&self, log: &LogKey, limit: usize, now: Millis) -> Vec<Bytes> {
+        let held = self.tables.logs.get(&log.0).filter(|held| alive(held.expires, now));
+        held.into_iter().flat_map(|held| held.value.iter().take(limit).cloned()).collect()
     }
 
     /// A failover to an empty one.
