@@ -1,8 +1,10 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
 //! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`, `list`, `clip`, `survey` (how all of it stands) and `measured` (what is told of it).
+//! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit` and `survey` (how all of it stands); `measured` (what is
+//! told of it).
 
+mod audit;
 mod clip;
 mod control;
 mod delivery;
@@ -15,6 +17,7 @@ mod measured;
 mod outbox;
 mod readiness;
 mod rebuild;
+mod recent;
 mod record;
 mod spent;
 mod status;
@@ -24,14 +27,16 @@ mod sweep;
 mod watch;
 
 pub use crate::kinds::{AskedOptions, FieldError, Kind, PublicClip, View};
+pub use audit::Deed;
 pub use clip::ClipError;
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
 pub use intake::{Ask, Checked, Trust};
 pub use limits::{Limit, Policy, Protection, Standing, TurnError};
-pub use list::{Jobs, Listing, Place};
+pub use list::{Jobs, Listing, Place, Search, Since};
 pub use readiness::Readiness;
+pub use recent::{Recent, SignedPush};
 pub use record::Fault;
 pub use spent::Spent;
 pub use status::{Find, Seen, Status};

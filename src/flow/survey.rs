@@ -3,6 +3,7 @@
 //! hundred are looked at.
 
 use super::limits::day;
+use super::recent::Recent;
 use super::record::{Clock, decode};
 use super::sweep::ROUNDS_COUNTED;
 use super::{Engine, Fault};
@@ -31,6 +32,7 @@ const LETTERS_KEPT: Duration = Duration::from_mins(1);
 pub(super) struct Surveys {
     store: Mutex<Option<(Instant, Option<Surveyed>)>>,
     letters: Mutex<Option<(Instant, Option<Letters>)>>,
+    pub recent: Mutex<Option<(Instant, Recent)>>,
 }
 
 /// What the store knew.

@@ -1,9 +1,11 @@
 //! QStash's pushes: believed only by their signature over the raw body and the destination we are configured with. No
 //! handler sees a push that was not verified, because only here a [`Delivery`] is made.
 
+use super::router::REQUEST_ID;
 use super::{Http, Problem};
 use crate::clock::Clock;
 use crate::flow::Delivery;
+use crate::job::{Origin, Signed};
 use crate::measure::{self, SigningKey};
 use crate::sabotage::{self, Sabotage};
 use crate::services::qstash::signature::{Announced, Key, Rejected, Verifier};
@@ -53,16 +55,22 @@ impl Http {
             measure::push_rejected(TOO_LARGE);
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, format!("The push is larger than {BODY_MAX} bytes"))
         })?;
+        let request_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let mut from = Origin { signed: None, request_id };
         match announced.and_then(|announced| announced.with(&body)).map(|verified| verified.key) {
-            Ok(Key::Current) => measure::push_signed(SigningKey::Current),
+            Ok(Key::Current) => {
+                measure::push_signed(SigningKey::Current);
+                from.signed = Some(Signed::Current);
+            }
             Ok(Key::Next) => {
                 measure::push_signed(SigningKey::Next);
                 tracing::warn!("a push was signed with the next signing key: the keys were rotated");
+                from.signed = Some(Signed::Next);
             }
             Err(_) if sabotage::is(Sabotage::Unverified) => {}
             Err(reason) => return Err(rejected(reason.name())),
         }
-        Ok(Delivery { body })
+        Ok(Delivery { body, from })
     }
 
     /// By the headers alone, so that strangers' bodies take no room.

@@ -4,10 +4,11 @@
 //! A record is opaque bytes under a job's id with a version, which its writer chooses: larger than the one before, and drawn
 //! so that no two writes share one, also after a store has lost its last writes and gone on from an older state. Beside it a store keeps:
 //! the *due index* (job id by the time somebody must look at it), *pointers* (owner and project to the current job),
-//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *lists* (an owner's jobs by
-//! their age), *counters*, which jobs are *live* (each until a time at the latest), and *logs* (the newest of what was noted).
+//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *lists* (an owner's jobs, or
+//! everybody's, by their age), *counters*, which jobs are *live* (each until a time at the latest), and *logs* (the newest of what was noted).
 //! Time is the store's own: `now` comes with every answer, and nobody above reads a clock for leases or deadlines.
 
+mod cost;
 mod counts;
 pub mod keys;
 mod measured;
@@ -15,6 +16,7 @@ mod measured;
 pub mod redb;
 pub mod redis;
 
+pub use cost::{COMMANDS_OF_A_READ, commands};
 pub use counts::{Counts, Live, Taken, Tally, Turn, Window};
 pub use measured::Measured;
 
@@ -23,8 +25,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// The entries of one list.
+/// The entries of an owner's list.
 pub const LISTED_MAX: usize = 1_000;
+/// The entries of each list that holds the jobs of all owners.
+pub const LISTED_OF_ALL_MAX: usize = 10_000;
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -127,7 +131,7 @@ pub struct Page {
     pub next: Option<Place>,
 }
 
-/// The name of an owner's list, built by [`keys::list`].
+/// The name of a list, built in [`keys`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListKey(pub String);
 
@@ -150,6 +154,11 @@ impl Place {
 
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The time it was made of.
+    pub fn at(&self) -> Millis {
+        self.0.split_once('.').and_then(|(at, _)| at.parse().ok()).unwrap_or_default()
     }
 
     pub fn id(&self) -> JobId {
@@ -187,8 +196,8 @@ pub struct Commit {
     pub pointer: PointerWrite,
     /// Written only if the key is free; otherwise the answer is [`Committed::Remembered`].
     pub remember: Option<Remember>,
-    /// Put the job into a list (again).
-    pub listed: Option<Listed>,
+    /// Put the job into lists (again), each of which is another.
+    pub listed: Vec<Listed>,
     /// Answer up to this many due jobs along with [`Committed::Applied`], as they are after this commit.
     pub peek_due: usize,
     pub counts: Counts,
@@ -251,11 +260,12 @@ pub struct Remember {
     pub ttl: Duration,
 }
 
-/// A job's entry in a list, which holds the newest [`LISTED_MAX`] and forgets the others.
+/// A job's entry in a list, which holds the newest `most` and forgets the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub list: ListKey,
     pub place: Place,
+    pub most: usize,
     /// The entry stays at least so long.
     pub keep: Duration,
 }

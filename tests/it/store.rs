@@ -54,6 +54,7 @@ conformance!(
     suite::a_commit_can_peek_at_due_jobs,
     suite::deleting_takes_the_record_and_its_due_entry,
     suite_lists::a_list_is_paged_from_the_newest_on,
+    suite_lists::a_commit_lists_its_job_in_several_lists,
     suite_lists::a_refused_commit_lists_nothing,
     suite_lists::entries_without_a_record_are_dropped,
     suite_lists::a_list_ends_some_time_after_its_last_entry,

@@ -30,6 +30,8 @@ pub(super) const COUNTERS: TableDefinition<&str, (ExpiresAt, u64)> = TableDefini
 pub(super) const LIVE: TableDefinition<&str, Millis> = TableDefinition::new("live");
 /// List and place: read in order.
 pub(super) const LISTED: TableDefinition<(&str, &str), ExpiresAt> = TableDefinition::new("listed");
+/// How many entries a list has.
+pub(super) const LENGTHS: TableDefinition<&str, u64> = TableDefinition::new("lengths");
 /// Log and number: the newest last.
 pub(super) const LOGS: TableDefinition<(&str, u64), (ExpiresAt, &[u8])> = TableDefinition::new("logs");
 /// What may be removed when: expiry, table, key. An entry whose expiry was moved since is left alone.
@@ -72,6 +74,7 @@ pub(super) fn prepare(write: &WriteTransaction) -> Result<Option<u64>, Error> {
     write.open_table(COUNTERS)?;
     write.open_table(LIVE)?;
     write.open_table(LISTED)?;
+    write.open_table(LENGTHS)?;
     write.open_table(LOGS)?;
     write.open_table(EXPIRIES)?;
     Ok(None)

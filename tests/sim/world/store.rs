@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use cliprelay::job::{JobId, Millis};
 use cliprelay::store::{
-    Commit, Committed, DueAt, Expected, LISTED_MAX, ListKey, Live, LogKey, MemoryKey, Page, Place, PointerKey,
-    PointerWrite, Record, Survey, Taken, Turn, Window,
+    Commit, Committed, DueAt, Expected, ListKey, Live, LogKey, MemoryKey, Page, Place, PointerKey, PointerWrite,
+    Record, Survey, Taken, Turn, Window,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -128,11 +128,11 @@ impl Model {
             let reply = Expiring { value: remember.reply.clone(), expires: Some(after(now, remember.ttl)) };
             tables.replies.insert(remember.key.0.clone(), reply);
         }
-        if let Some(listed) = &commit.listed {
+        for listed in &commit.listed {
             let list = tables.lists.remove(&listed.list.0).filter(|list| alive(list.expires, now));
             let mut places = list.map(|list| list.value).unwrap_or_default();
             places.insert(listed.place.clone());
-            while places.len() > LISTED_MAX {
+            while places.len() > listed.most {
                 places.pop_first();
             }
             let expires = Some(after(now, listed.keep));

@@ -1,10 +1,11 @@
 //! How all of it stands, for operators: one look, of which everything is bounded.
 
-use crate::flow::Round;
+use crate::flow::{Recent, Round};
 use crate::http::caller::Operator;
 use crate::http::router::STATS;
 use crate::http::view::time;
 use crate::http::{Http, Problem};
+use crate::job::Signed;
 use crate::services::qstash::signature::Rolling;
 use axum::Json;
 use axum::extract::State;
@@ -26,6 +27,7 @@ pub struct Stats {
     #[schema(format = "date-time")]
     now: String,
     jobs: JobsNow,
+    last_hour: LastHour,
     /// `null` while QStash is away.
     dead_letters: Option<DeadLetters>,
     signing: Signing,
@@ -52,10 +54,23 @@ pub struct JobsNow {
     /// Since when the first has waited whose push could have come.
     #[schema(format = "date-time")]
     oldest_waiting_at: Option<String>,
+    /// Of those looked at, live and lately ended.
     by_status: BTreeMap<&'static str, usize>,
-    /// By step.
+    /// Live ones by step.
     by_stage: BTreeMap<&'static str, usize>,
     looked: usize,
+}
+
+/// Of the newest jobs, at most 300.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LastHour {
+    accepted: usize,
+    completed: usize,
+    failed: usize,
+    cancelled: usize,
+    /// There were no more to look at.
+    complete: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -74,6 +89,18 @@ pub struct Signing {
     verdict: Verdict,
     /// The same in words, and what to do.
     detail: &'static str,
+    /// The last pushes of the newest jobs, newest first.
+    #[schema(max_items = 20)]
+    recent: Vec<PushSigned>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PushSigned {
+    #[schema(format = "date-time")]
+    at: String,
+    job_id: String,
+    signed_with: Signed,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -126,13 +153,14 @@ pub async fn stats(State(http): State<Arc<Http>>, _: Operator) -> Result<Json<St
     let away = || Problem::unavailable("store_unavailable", "The job store is not available; try again");
     let (live, waiting) = live.ok_or_else(away)?;
     let rounds = engine.rounds(ROUNDS).await?;
+    let recent = engine.recent().await?;
     let rolling = keys.map(|theirs| http.pushes.verifier.rolling(&theirs));
     let money = engine.money(Some(&live));
     let usd = |cents: u64| {
         #[expect(clippy::cast_precision_loss, reason = "nobody spends 2^53 cents")]
         (cents as f64 / 100.0)
     };
-    let (mut by_status, mut by_stage) = (BTreeMap::new(), BTreeMap::new());
+    let (mut by_status, mut by_stage) = (recent.ended.clone(), BTreeMap::new());
     for (state, step, jobs) in live.standing.iter().filter(|(.., jobs)| *jobs > 0) {
         let status = if *state == "queued" { "queued" } else { "processing" };
         *by_status.entry(status).or_insert(0) += jobs;
@@ -154,7 +182,14 @@ pub async fn stats(State(http): State<Arc<Http>>, _: Operator) -> Result<Json<St
             looked: live.looked_at,
         },
         dead_letters: letters.map(|letters| DeadLetters { count: letters.count, more: letters.more }),
-        signing: signing(rolling),
+        signing: signing(rolling, &recent),
+        last_hour: LastHour {
+            accepted: recent.accepted,
+            completed: recent.completed,
+            failed: recent.failed,
+            cancelled: recent.cancelled,
+            complete: recent.complete,
+        },
         swept_at: live.last_sweep.map(ago).map(time),
         sweeps: rounds.iter().map(round).collect(),
         spend: Spend { today_usd: money.today.map(usd), limit_usd: money.limit.map(usd) },
@@ -162,7 +197,7 @@ pub async fn stats(State(http): State<Arc<Http>>, _: Operator) -> Result<Json<St
     }))
 }
 
-fn signing(rolling: Option<Rolling>) -> Signing {
+fn signing(rolling: Option<Rolling>, recent: &Recent) -> Signing {
     let (verdict, detail) = match rolling {
         Some(Rolling::Safe) => (
             Verdict::Safe,
@@ -186,7 +221,12 @@ fn signing(rolling: Option<Rolling>) -> Signing {
         ),
         None => (Verdict::Unknown, "QStash does not tell its keys now; try again."),
     };
-    Signing { verdict, detail }
+    let recent = recent.signed.iter().map(|push| PushSigned {
+        at: time(push.at),
+        job_id: push.job.to_string(),
+        signed_with: push.with,
+    });
+    Signing { verdict, detail, recent: recent.collect() }
 }
 
 fn round(round: &Round) -> SweepRound {
