@@ -60,7 +60,7 @@ fn each_route_leads_to_a_service_and_the_cron_has_one() {
 fn every_route_that_is_served_is_reached_in_its_function() {
     let file = file();
     let rewrites = array(&file, "rewrites");
-    for route in cliprelay::http::ROUTES {
+    for &route in cliprelay::http::ROUTES {
         let service = match route {
             "/api/worker/klap" | "/api/worker/klap/failed" => "worker",
             "/api/cron/klap" => "cron",
