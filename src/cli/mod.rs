@@ -12,9 +12,14 @@ mod client;
 #[cfg(feature = "local")]
 mod demo;
 mod end;
+mod jobs;
+mod letters;
 #[cfg(feature = "local")]
 mod local;
+mod operator;
 mod serve;
+mod span;
+mod table;
 #[cfg(feature = "local")]
 mod tuning;
 mod watch;
@@ -57,6 +62,10 @@ enum Command {
     Broker(Broker),
     /// Enqueue a job on a running service.
     Enqueue(Enqueue),
+    /// See to the jobs of a running service: list, show, cancel, retry, purge.
+    Jobs(jobs::Jobs),
+    /// See to its dead letters: list, show, replay, drop.
+    Dlq(letters::Letters),
     /// Run one round of the cron's work on a running service.
     Sweep(Sweep),
     /// Print the HTTP interface as `OpenAPI` 3.1, for generators of clients.
@@ -182,6 +191,8 @@ fn run(command: Command) -> ExitCode {
             #[cfg(feature = "local")]
             Command::Broker(broker) => local::broker(broker).await,
             Command::Enqueue(enqueue) => client::enqueue(enqueue).await,
+            Command::Jobs(asked) => jobs::jobs(asked).await,
+            Command::Dlq(asked) => letters::letters(asked).await,
             Command::Sweep(sweep) => client::sweep(sweep).await,
             Command::Openapi => {
                 let text = crate::http::openapi::text();

@@ -9,6 +9,7 @@ mod flow;
 mod http;
 mod klap;
 mod openapi;
+mod operator;
 mod outbound;
 mod pages;
 mod program;

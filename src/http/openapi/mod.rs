@@ -7,6 +7,7 @@ pub(super) mod page;
 mod problems;
 pub(super) mod shapes;
 
+use super::routes::admin::{audit, jobs as all, letters, purge};
 use super::routes::{clips, cron, deliveries, documents, events, health, jobs, list, page as pages};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -31,7 +32,9 @@ added to answers; readers are to ignore those they do not know.";
     ),
     paths(
         jobs::enqueue, jobs::status, jobs::cancel, jobs::retry, events::events, list::list, clips::clip,
-        deliveries::worker, deliveries::failed, cron::sweep, health::health, health::ready,
+        deliveries::worker, deliveries::failed, cron::sweep,
+        all::list, all::show, all::cancel, all::retry, purge::purge,
+        letters::list, letters::replay, letters::drop_them, audit::audit, health::health, health::ready,
         pages::first, documents::document, documents::docs,
     ),
     components(schemas(shapes::Problem)),
