@@ -61,7 +61,7 @@ fn every_route_that_is_served_is_reached_in_its_function() {
     let file = file();
     let rewrites = array(&file, "rewrites");
     for route in cliprelay::http::ROUTES {
-        let service = match route {
+        let service = match *route {
             "/api/worker/klap" | "/api/worker/klap/failed" => "worker",
             "/api/cron/klap" => "cron",
             _ if route.starts_with("/api/admin/") => "cron",
