@@ -8,6 +8,7 @@ mod e2e;
 mod flow;
 mod http;
 mod klap;
+mod metrics;
 mod openapi;
 mod operator;
 mod outbound;
