@@ -16,6 +16,7 @@ use tower_http::trace::{DefaultOnFailure, TraceLayer};
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(super) const PAGE: &str = "/";
+pub(super) const ASSETS: &str = "/dashboard/{file}";
 pub(super) const PROCESS: &str = "/api/process-klap";
 pub(super) const RETRY: &str = "/api/process-klap/retry";
 pub(super) const EVENTS: &str = "/api/process-klap/events";
@@ -30,8 +31,8 @@ pub(super) const OPENAPI: &str = "/api/openapi.json";
 pub(super) const DOCS: &str = "/api/docs";
 
 /// The routes this build serves; the serverless host's file and the description are compared with them.
-pub const ROUTES: [&str; 13] =
-    [PAGE, PROCESS, RETRY, EVENTS, LIST, CLIP, WORKER, FAILED, CRON, HEALTH, READY, OPENAPI, DOCS];
+pub const ROUTES: [&str; 14] =
+    [PAGE, ASSETS, PROCESS, RETRY, EVENTS, LIST, CLIP, WORKER, FAILED, CRON, HEALTH, READY, OPENAPI, DOCS];
 
 pub fn router(http: Http) -> Router {
     let cors = cors::layer(&http.cors_origins);
@@ -40,6 +41,7 @@ pub fn router(http: Http) -> Router {
     let http = Arc::new(http);
     let routes = Router::new()
         .route(PAGE, get(pages::first))
+        .route(ASSETS, get(pages::file))
         .route(PROCESS, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
         .route(RETRY, post(jobs::retry))
         .route(EVENTS, get(sse::events))

@@ -66,7 +66,7 @@ fn every_route_that_is_served_is_reached_in_its_function() {
             "/api/cron/klap" => "cron",
             _ => "process",
         };
-        let source = route.replace("{id}", "(.*)");
+        let source = route.replace("{id}", "(.*)").replace("{file}", "(.*)");
         let found = rewrites.iter().find(|rewrite| text(rewrite, "source") == source);
         let found = found.unwrap_or_else(|| panic!("{route} is served and cannot be reached"));
         assert_eq!(text(&found["destination"], "service"), service, "{route}");
