@@ -4,22 +4,28 @@ import { get } from './ask.js';
 import { badge, bones, h, patch, show, state } from './elements.js';
 import { clock, moment } from './times.js';
 
-const LIMIT = 200;
+const LIMIT = 1_000;
 const PACE_MS = 10_000;
 const MARKS = { cancel: ['cancelled', 'Cancel'], retry: ['again', 'Retry'], purge: ['cancelled', 'Purge'], replay: ['again', 'Replay'], drop: ['cancelled', 'Drop'], sweep: ['completed', 'Sweep'] };
 
-export function open() {
+export function open({ query }) {
+  let byHand = query.get('by') === 'hand';
+  const choice = h('nav', { class: 'chips left', 'aria-label': 'Whose doings' });
+  const chips = () => choice.replaceChildren(...[['#/audit', 'All', !byHand], ['#/audit?by=hand', 'By people', byHand]].map(([href, words, current]) =>
+    h('a', { class: 'chip', href, 'aria-current': current ? 'true' : null }, words)));
+  chips();
   const list = h('div', {}, bones());
   const body = h('tbody', { role: 'rowgroup' });
   const columns = ['When', 'What', 'To what', 'What came of it', 'Request'];
   const table = h('table', { class: 'audit', role: 'table', 'aria-label': 'What was done, the newest first' },
     h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((words) => h('th', { role: 'columnheader', scope: 'col' }, words)))), body);
   const root = h('section', {}, h('h1', {}, 'Audit trail'),
-    h('p', { class: 'muted' }, 'What operators did, from here or the command line, and what each sweep mended. The last 1,000 are kept.'), list);
+    h('p', { class: 'muted' }, 'What operators did, from here or the command line, and what each sweep mended. The last 1,000 are kept.'), choice, list);
 
   async function refresh() {
-    const { entries } = await get('/api/admin/audit', { limit: LIMIT });
-    if (entries.length === 0) show(list, 'none', () => state('audit', 'Nothing was done yet', h('p', {}, 'Cancels, retries, replays, drops and sweeps are written down here.')));
+    const { entries: all } = await get('/api/admin/audit', { limit: LIMIT });
+    const entries = byHand ? all.filter(({ action }) => action !== 'sweep') : all;
+    if (entries.length === 0) show(list, 'none', () => state('audit', byHand ? 'Nothing was done by people lately' : 'Nothing was done yet', h('p', {}, 'Cancels, retries, replays, drops and sweeps are written down here.')));
     else {
       show(list, 'rows', () => h('div', { class: 'sheet' }, table));
       // Several may be of one moment.
@@ -33,7 +39,11 @@ export function open() {
     }
     return PACE_MS;
   }
-  return { root, refresh, title: 'Audit trail' };
+  function turn(query) {
+    byHand = query.get('by') === 'hand';
+    chips();
+  }
+  return { root, refresh, turn, title: 'Audit trail' };
 }
 
 const cell = (kind, ...children) => h('td', { role: 'cell', class: kind }, ...children);

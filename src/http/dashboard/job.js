@@ -80,7 +80,7 @@ function heading(job, actions) {
       h('div', {}, h('h1', {}, job.projectId), named(job.jobId, 'Job id')),
       status(job.status),
       h('div', { class: 'actions' }, actions)),
-    failed ? null : h('div', { class: 'stage' },
+    failed || job.status === 'completed' ? null : h('div', { class: `stage ${job.status}` },
       h('span', { class: 'gauge' }, h('progress', { max: '100', value: String(job.progress), 'aria-label': 'Progress' }), h('span', { class: 'percent' }, `${job.progress} %`)),
       h('p', {}, job.stage)),
     failed ? h('div', { class: 'cause', role: 'group', 'aria-label': 'Why it failed' }, icon('failed'),

@@ -61,16 +61,16 @@ const tile = (words, value, { kind = '', to = null, note = null } = {}) => {
 };
 
 function numbers({ jobs, lastHour, deadLetters }) {
-  const least = lastHour.complete ? '' : 'at least ';
+  const hour = lastHour.complete ? 'last hour' : 'at least, last hour';
+  const letters = deadLetters ? `${deadLetters.count.toLocaleString()}${deadLetters.more ? '+' : ''}` : '–';
   return h('dl', { class: 'tiles' },
-    tile('In flight', jobs.inFlight.toLocaleString(), { to: '#/jobs?status=processing' }),
-    tile('Waiting', jobs.waiting.toLocaleString()),
-    tile('Oldest waiting', jobs.oldestWaitingAt ? moment(jobs.oldestWaitingAt) : '–', { kind: 'words' }),
-    tile('Overdue', jobs.overdue.toLocaleString(), { kind: jobs.overdue ? 'bad' : '' }),
-    tile('Dead letters', deadLetters ? `${deadLetters.count.toLocaleString()}${deadLetters.more ? '+' : ''}` : '–', { kind: deadLetters?.count ? 'bad' : '', to: '#/letters', note: deadLetters ? null : 'QStash is away' }),
-    tile('Accepted, last hour', `${lastHour.accepted.toLocaleString()}`, { note: least && 'at least' }),
-    tile('Completed, last hour', lastHour.completed.toLocaleString(), { note: least && 'at least' }),
-    tile('Failed, last hour', lastHour.failed.toLocaleString(), { kind: lastHour.failed ? 'bad' : '', to: '#/jobs?status=failed', note: lastHour.cancelled ? `and ${lastHour.cancelled} cancelled` : null }));
+    tile('In flight', jobs.inFlight.toLocaleString(), { to: '#/jobs?status=processing', note: 'a push is at work' }),
+    tile('Waiting', jobs.waiting.toLocaleString(), { note: jobs.oldestWaitingAt ? ['oldest ', moment(jobs.oldestWaitingAt)] : 'for their next push' }),
+    tile('Overdue', jobs.overdue.toLocaleString(), { kind: jobs.overdue ? 'bad' : '', note: 'no push came' }),
+    tile('Dead letters', letters, { kind: deadLetters?.count ? 'bad' : '', to: '#/letters', note: deadLetters ? 'to be decided on' : 'QStash is away' }),
+    tile('Accepted', lastHour.accepted.toLocaleString(), { note: hour }),
+    tile('Completed', lastHour.completed.toLocaleString(), { to: '#/jobs?status=completed&since=3600', note: hour }),
+    tile('Failed', lastHour.failed.toLocaleString(), { kind: lastHour.failed ? 'bad' : '', to: '#/jobs?status=failed&since=3600', note: lastHour.cancelled ? `${hour}; ${lastHour.cancelled} cancelled` : hour }));
 }
 
 function stages({ jobs: { byStage, live } }) {

@@ -25,11 +25,13 @@ export function length(ms) {
   return rest && whole < 10 ? `${whole} ${name} ${rest} ${small}` : `${whole} ${name}`;
 }
 
-/** How long ago, without parts of a second: it is read again and again. */
+/** How far away, in the largest unit alone: it is read in passing, and the title says it exactly. */
 function relative(at) {
   const ms = at - now();
-  if (Math.abs(ms) < 1_500) return 'now';
-  const said = length(Math.max(1_000, Math.round(Math.abs(ms) / 1_000) * 1_000)).replace('.0 s', ' s');
+  const away = Math.abs(ms);
+  if (away < 1_500) return 'now';
+  const [size, name] = UNITS.find(([size]) => away >= size);
+  const said = `${Math.floor(away / size)} ${name}`;
   return ms > 0 ? `in ${said}` : `${said} ago`;
 }
 
