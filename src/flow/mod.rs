@@ -1,8 +1,9 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
 //! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`, `list`, `clip`.
+//! retry by hand), `status`, `watch`, `list`, `clip`; and for operators `audit`.
 
+mod audit;
 mod clip;
 mod control;
 mod delivery;
@@ -22,13 +23,14 @@ mod sweep;
 mod watch;
 
 pub use crate::kinds::{AskedOptions, FieldError, Kind, PublicClip, View};
+pub use audit::Deed;
 pub use clip::ClipError;
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
 pub use intake::{Ask, Checked, Trust};
 pub use limits::{Limit, Policy, Protection, Standing, TurnError};
-pub use list::{Jobs, Listing, Place};
+pub use list::{Jobs, Listing, Place, Search, Since};
 pub use readiness::Readiness;
 pub use record::Fault;
 pub use spent::Spent;

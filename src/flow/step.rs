@@ -8,8 +8,8 @@ use super::rebuild::Rebuilt;
 use super::record::{Along, Loaded, Updated};
 use super::{Engine, Fault, millis};
 use crate::job::{
-    self, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Position, Report, Settlement, State,
-    wire,
+    self, By, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Position, Report, Settlement,
+    State, wire,
 };
 use crate::kinds::{Context, Halt, Kind};
 use crate::sabotage::{self, Sabotage};
@@ -51,7 +51,7 @@ impl Engine {
         if self.stopping.is_cancelled() {
             return Reply::away("this process is stopping");
         }
-        match self.claim(&message).await {
+        match self.claim(&message, delivery).await {
             Ok(Ok(claimed)) => Box::pin(self.run(claimed)).await,
             Ok(Err(reply)) => reply,
             Err(Fault::Newer(version)) => Reply::newer(version),
@@ -60,7 +60,7 @@ impl Engine {
     }
 
     /// Takes the step for this delivery, or says what to answer instead.
-    async fn claim(&self, message: &wire::Message) -> Result<Result<Claimed, Reply>, Fault> {
+    async fn claim(&self, message: &wire::Message, delivery: &Delivery) -> Result<Result<Claimed, Reply>, Fault> {
         let id = &message.envelope.job_id;
         let until = Instant::now() + STORE_PATIENCE;
         let (mut found, clock) = self.load(id).await?;
@@ -87,7 +87,7 @@ impl Engine {
                     let Some(kind) = kind else {
                         return Ok(Err(Reply::newer(wire::VERSION + 1)));
                     };
-                    match self.take(loaded, message, kind, until).await? {
+                    match self.take(loaded, message, kind, delivery, until).await? {
                         Ok(claimed) => return Ok(Ok(claimed)),
                         Err(again) => found = again,
                     }
@@ -103,6 +103,7 @@ impl Engine {
         mut loaded: Loaded,
         message: &wire::Message,
         kind: Kind,
+        delivery: &Delivery,
         until: Instant,
     ) -> Result<Result<Claimed, Option<Loaded>>, Fault> {
         // A store that forgot may have been told of the job by an older message: this one may know of more that is paid.
@@ -116,7 +117,7 @@ impl Engine {
             opening: self.store.opening().to_owned(),
         };
         let token = lease.token.clone();
-        let claim = Event::Claim { push: message.push(), lease };
+        let claim = Event::Claim { push: message.push(), lease, from: delivery.from.clone() };
         Ok(match self.update(&loaded, &claim, &EXACT, until).await? {
             Updated::Applied(loaded, _) => Ok(Claimed {
                 loaded: *loaded,
@@ -257,7 +258,7 @@ impl Engine {
 
     /// Ends the job with this failure, unless it has moved on meanwhile.
     pub(super) async fn give_up(&self, loaded: &Loaded, failure: Failure, until: Instant) -> Result<Reply, Fault> {
-        let event = Event::Fail { failure: failure.clone() };
+        let event = Event::Fail { failure: failure.clone(), by: By::Push };
         match self.update(loaded, &event, &EXACT, until).await? {
             Updated::Applied(..) => Ok(Reply::GaveUp { failure }),
             _ => Ok(Reply::away("the record changed meanwhile")),

@@ -3,9 +3,10 @@
 //! Woken by a schedule, by the local loop, by hand, and a little by every push: one path. Safe to run twice at once.
 
 use super::record::{Along, Loaded, Updated};
+use super::spent::Again;
 use super::step::{EXACT, MENDED, exhausted, job_timeout};
 use super::{Engine, Fault, Spent};
-use crate::job::{Event, JobId, Judgement, Millis, Push, judge};
+use crate::job::{By, Event, JobId, Judgement, Millis, Push, judge};
 use crate::services::qstash::{DeadLetter, DeadLetterFilter};
 use crate::store::Expected;
 use serde::Serialize;
@@ -118,7 +119,7 @@ impl Engine {
             if so_far.failed >= FAILED {
                 return Ok(Mended::Left);
             }
-            let failed = self.update(&loaded, &Event::Fail { failure }, &EXACT, until).await?;
+            let failed = self.update(&loaded, &Event::Fail { failure, by: By::Sweep }, &EXACT, until).await?;
             return Ok(if matches!(failed, Updated::Applied(..)) { Mended::Failed } else { Mended::Left });
         }
         if job.unsent() || (job.message.message_id.is_none() && !job.message.spent) {
@@ -144,7 +145,7 @@ impl Engine {
         if so_far.revived >= REVIVED {
             return Ok(Mended::Left);
         }
-        let event = Event::Spent { push, dlq_id: None, lease_over: true, after: spread(so_far) };
+        let event = Event::Spent { push, by: By::Sweep, dlq_id: None, lease_over: true, after: spread(so_far) };
         let Updated::Applied(loaded, _) = self.update(&loaded, &event, &EXACT, until).await? else {
             return Ok(Mended::Left);
         };
@@ -195,7 +196,7 @@ impl Engine {
 
     async fn sweep_dead_letter(&self, letter: &DeadLetter, swept: &mut Swept) -> Result<(), Fault> {
         let Some(body) = letter.message.body_bytes() else { return Ok(()) };
-        let settled = match self.spent(&body, Some(&letter.dlq_id), spread(swept)).await {
+        let settled = match self.spent(&body, Some(&letter.dlq_id), (By::Sweep, Again::Later(spread(swept)))).await {
             Ok(Spent::SentAnew { .. }) => {
                 swept.revived += 1;
                 true

@@ -1,9 +1,11 @@
 //! QStash's pushes: believed only by their signature over the raw body and the destination we are configured with. No
 //! handler sees a push that was not verified, because only here a [`Delivery`] is made.
 
+use super::router::REQUEST_ID;
 use super::{Http, Problem};
 use crate::clock::Clock;
 use crate::flow::Delivery;
+use crate::job::{Origin, Signed};
 use crate::sabotage::{self, Sabotage};
 use crate::services::qstash::signature::{Announced, Key, Rejected, Verifier};
 use axum::body::{Body, to_bytes};
@@ -53,13 +55,18 @@ impl Http {
                 format!("The push is larger than {BODY_MAX} bytes"),
             )
         })?;
+        let request_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        let mut from = Origin { signed: None, request_id };
         match announced.and_then(|announced| announced.with(&body)).map(|verified| verified.key) {
-            Ok(Key::Current) => {}
-            Ok(Key::Next) => tracing::warn!("a push was signed with the next signing key: the keys were rotated"),
+            Ok(Key::Current) => from.signed = Some(Signed::Current),
+            Ok(Key::Next) => {
+                tracing::warn!("a push was signed with the next signing key: the keys were rotated");
+                from.signed = Some(Signed::Next);
+            }
             Err(_) if sabotage::is(Sabotage::Unverified) => {}
             Err(reason) => return Err(rejected(&reason.to_string())),
         }
-        Ok(Delivery { body })
+        Ok(Delivery { body, from })
     }
 
     /// By the headers alone, so that strangers' bodies take no room.

@@ -1,5 +1,6 @@
 //! Every route, and the layers around them.
 
+use super::routes::admin::{audit as deeds, jobs as all};
 use super::routes::{clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, page as pages};
 use super::{Http, cors, hardening, problem};
 use axum::Router;
@@ -25,14 +26,38 @@ pub(super) const CLIP: &str = "/api/clips/{id}";
 pub(super) const WORKER: &str = "/api/worker/klap";
 pub(super) const FAILED: &str = "/api/worker/klap/failed";
 pub(super) const CRON: &str = "/api/cron/klap";
+pub(super) const ADMIN_JOBS: &str = "/api/admin/jobs";
+pub(super) const ADMIN_JOB: &str = "/api/admin/jobs/{id}";
+pub(super) const ADMIN_CANCEL: &str = "/api/admin/jobs/{id}/cancel";
+pub(super) const ADMIN_RETRY: &str = "/api/admin/jobs/{id}/retry";
+pub(super) const ADMIN_AUDIT: &str = "/api/admin/audit";
 pub(super) const HEALTH: &str = "/api/health";
 pub(super) const READY: &str = "/api/ready";
 pub(super) const OPENAPI: &str = "/api/openapi.json";
 pub(super) const DOCS: &str = "/api/docs";
 
 /// The routes this build serves; the serverless host's file and the description are compared with them.
-pub const ROUTES: [&str; 14] =
-    [PAGE, ASSETS, PROCESS, RETRY, EVENTS, LIST, CLIP, WORKER, FAILED, CRON, HEALTH, READY, OPENAPI, DOCS];
+pub const ROUTES: &[&str] = &[
+    PAGE,
+    ASSETS,
+    PROCESS,
+    RETRY,
+    EVENTS,
+    LIST,
+    CLIP,
+    WORKER,
+    FAILED,
+    CRON,
+    ADMIN_JOBS,
+    ADMIN_JOB,
+    ADMIN_CANCEL,
+    ADMIN_RETRY,
+    ADMIN_AUDIT,
+    HEALTH,
+    READY,
+    OPENAPI,
+    DOCS,
+];
 
 pub fn router(http: Http) -> Router {
     let cors = cors::layer(&http.cors_origins);
@@ -50,6 +75,11 @@ pub fn router(http: Http) -> Router {
         .route(WORKER, post(deliveries::worker))
         .route(FAILED, post(deliveries::failed))
         .route(CRON, get(cron::sweep).post(cron::sweep))
+        .route(ADMIN_JOBS, get(all::list))
+        .route(ADMIN_JOB, get(all::show))
+        .route(ADMIN_CANCEL, post(all::cancel))
+        .route(ADMIN_RETRY, post(all::retry))
+        .route(ADMIN_AUDIT, get(deeds::audit))
         .route(HEALTH, get(health::health))
         .route(READY, get(health::ready))
         .route(OPENAPI, get(documents::document))

@@ -4,16 +4,18 @@
 //! A record is opaque bytes under a job's id with a version, which its writer chooses: larger than the one before, and drawn
 //! so that no two writes share one, also after a store has lost its last writes and gone on from an older state. Beside it a store keeps:
 //! the *due index* (job id by the time somebody must look at it), *pointers* (owner and project to the current job),
-//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *lists* (an owner's jobs by
-//! their age), *counters*, and which jobs are *live* (each until a time at the latest).
+//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *lists* (an owner's jobs, or
+//! everybody's, by their age), *counters*, which jobs are *live* (each until a time at the latest), and *logs* (the newest of what was noted).
 //! Time is the store's own: `now` comes with every answer, and nobody above reads a clock for leases or deadlines.
 
+mod cost;
 mod counts;
 pub mod keys;
 #[cfg(feature = "local")]
 pub mod redb;
 pub mod redis;
 
+pub use cost::{COMMANDS_OF_A_READ, commands};
 pub use counts::{Counts, Live, Taken, Tally, Turn, Window};
 
 use crate::job::id::{JobId, Millis, OpId};
@@ -21,8 +23,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// The entries of one list.
+/// The entries of an owner's list.
 pub const LISTED_MAX: usize = 1_000;
+/// The entries of each list that holds the jobs of all owners.
+pub const LISTED_OF_ALL_MAX: usize = 10_000;
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -58,6 +62,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes a turn from each window, or none of any. Asked again after a lost answer it may take twice. One round trip.
     async fn take(&self, turns: &[Turn]) -> Result<Taken, Error>;
+
+    /// Puts an entry in front of a log, which keeps its newest `keep`, and each of those at least for `ttl`. Asked again after
+    /// a lost answer it may stand there twice. One round trip.
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error>;
+
+    /// The entries of a log, newest first, up to `limit`. One round trip.
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error>;
 
     /// One cheap round trip that fails if the store cannot take writes.
     async fn ping(&self) -> Result<(), Error>;
@@ -98,7 +109,7 @@ pub struct Page {
     pub next: Option<Place>,
 }
 
-/// The name of an owner's list, built by [`keys::list`].
+/// The name of a list, built in [`keys`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListKey(pub String);
 
@@ -123,10 +134,19 @@ impl Place {
         &self.0
     }
 
+    /// The time it was made of.
+    pub fn at(&self) -> Millis {
+        self.0.split_once('.').and_then(|(at, _)| at.parse().ok()).unwrap_or_default()
+    }
+
     pub fn id(&self) -> JobId {
         JobId::new(self.0.split_once('.').map_or("", |(_, id)| id))
     }
 }
+
+/// The name of a log, built in [`keys`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LogKey(pub String);
 
 /// The name of a pointer, built by [`keys::pointer`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -154,8 +174,8 @@ pub struct Commit {
     pub pointer: PointerWrite,
     /// Written only if the key is free; otherwise the answer is [`Committed::Remembered`].
     pub remember: Option<Remember>,
-    /// Put the job into a list (again).
-    pub listed: Option<Listed>,
+    /// Put the job into lists (again), each of which is another.
+    pub listed: Vec<Listed>,
     /// Answer up to this many due jobs along with [`Committed::Applied`], as they are after this commit.
     pub peek_due: usize,
     pub counts: Counts,
@@ -218,11 +238,12 @@ pub struct Remember {
     pub ttl: Duration,
 }
 
-/// A job's entry in a list, which holds the newest [`LISTED_MAX`] and forgets the others.
+/// A job's entry in a list, which holds the newest `most` and forgets the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub list: ListKey,
     pub place: Place,
+    pub most: usize,
     /// The entry stays at least so long.
     pub keep: Duration,
 }

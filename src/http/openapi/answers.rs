@@ -19,6 +19,7 @@ const QUERY: &[&str] = &["bad_request"];
 const BODY: &[&str] =
     &["bad_request", "timeout", "too_large", "unsupported_media_type", "unsupported_content_encoding", "invalid"];
 const TURN: &[&str] = &["rate_limited", "queue_full", "budget_exhausted"];
+const OPERATOR: &[&str] = &["unauthorized"];
 const PUSH: &[&str] = &["bad_signature", "too_large"];
 
 const OPERATIONS: &[Operation] = &[
@@ -66,10 +67,25 @@ const OPERATIONS: &[Operation] = &[
         headers: &[("503", "Retry-After"), ("489", "Upstash-NonRetryable-Error")],
         problems: &[PUSH],
     },
-    Operation { id: "sweep", headers: &[], problems: &[&["unauthorized"], STORE] },
+    Operation { id: "sweep", headers: &[], problems: &[OPERATOR, STORE] },
+    Operation { id: "allJobs", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["invalid"]] },
+    Operation { id: "job", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["not_found"]] },
+    Operation { id: "cancelJob", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["not_found", "already_final"]] },
+    Operation {
+        id: "retryJob",
+        headers: &[("202", "Location")],
+        problems: &[
+            OPERATOR,
+            STORE,
+            QUERY,
+            &["not_found", "not_failed", "project_busy", "cannot_retry", "queue_full", "budget_exhausted"],
+        ],
+    },
+    Operation { id: "audit", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["invalid"]] },
     Operation { id: "health", headers: &[], problems: &[] },
     Operation { id: "ready", headers: &[], problems: &[] },
     Operation { id: "page", headers: &[], problems: &[] },
+    Operation { id: "pageFile", headers: &[], problems: &[&["not_found"]] },
     Operation { id: "openapi", headers: &[], problems: &[] },
     Operation { id: "docs", headers: &[], problems: &[] },
 ];

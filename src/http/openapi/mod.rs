@@ -7,6 +7,7 @@ pub(super) mod page;
 mod problems;
 pub(super) mod shapes;
 
+use super::routes::admin::{audit, jobs as all};
 use super::routes::{clips, cron, deliveries, documents, events, health, jobs, list, page as pages};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -31,8 +32,9 @@ added to answers; readers are to ignore those they do not know.";
     ),
     paths(
         jobs::enqueue, jobs::status, jobs::cancel, jobs::retry, events::events, list::list, clips::clip,
-        deliveries::worker, deliveries::failed, cron::sweep, health::health, health::ready,
-        pages::first, documents::document, documents::docs,
+        deliveries::worker, deliveries::failed, cron::sweep,
+        all::list, all::show, all::cancel, all::retry, audit::audit, health::health, health::ready,
+        pages::first, pages::file, documents::document, documents::docs,
     ),
     components(schemas(shapes::Problem)),
 )]

@@ -1,5 +1,6 @@
 //! The handlers, by whom they serve.
 
+pub(in crate::http) mod admin;
 pub(in crate::http) mod clips;
 pub(in crate::http) mod cron;
 pub(in crate::http) mod deliveries;

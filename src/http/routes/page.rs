@@ -5,6 +5,7 @@
 use crate::http::Problem;
 use crate::http::router::{ASSETS, PAGE};
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -89,8 +90,8 @@ pub async fn first(headers: HeaderMap) -> Response {
         (status = 304, description = "Unchanged since `If-None-Match`."),
     ),
 )]
-pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Problem> {
-    let found = FILES.iter().find(|(known, ..)| *known == name);
+pub async fn file(name: Result<Path<String>, PathRejection>, headers: HeaderMap) -> Result<Response, Problem> {
+    let found = name.ok().and_then(|Path(name)| FILES.iter().find(|(known, ..)| *known == name));
     let (_, kind, text) = found.ok_or_else(|| Problem::not_found("The page has no such file"))?;
     Ok(answer(&headers, kind, text))
 }

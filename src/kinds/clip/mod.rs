@@ -14,8 +14,8 @@ mod tests;
 mod transfer;
 pub mod view;
 
-pub use price::cents;
-pub use view::{project_of, stored_path, view};
+pub use price::{cents, cents_paid};
+pub use view::{landed, project_of, stored_path, view};
 
 use super::{Context, Halt, Length, Start};
 use crate::job::{Failure, Job, Outcome, Receipt, Report, Settlement};

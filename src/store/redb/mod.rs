@@ -5,13 +5,14 @@ mod clock;
 mod commit;
 mod counts;
 mod list;
+mod log;
 mod tables;
 
 pub use clock::Clock;
 
 use super::{
-    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store, Taken,
-    Turn,
+    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store,
+    Taken, Turn,
 };
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
@@ -254,6 +255,21 @@ impl Store for RedbStore {
             Ok((taken.granted, taken))
         })
         .await
+    }
+
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error> {
+        let (log, entry) = (log.clone(), Bytes::copy_from_slice(entry));
+        self.write(move |write, now| {
+            log::note(write, &log, &entry, keep, ttl, now)?;
+            tables::purge(write, now)?;
+            Ok((true, ()))
+        })
+        .await
+    }
+
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error> {
+        let log = log.clone();
+        self.read(move |read, now| log::newest(read, &log, limit, now)).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

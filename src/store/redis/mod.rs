@@ -11,8 +11,8 @@ pub use options::{Dialect, InvalidOptions, Options};
 
 use super::keys::{Names, expiry_ms};
 use super::{
-    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store, Taken,
-    Turn, Window,
+    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store,
+    Taken, Turn, Window,
 };
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
@@ -26,6 +26,7 @@ const COMMIT: &str =
     concat!(include_str!("lua/limits.lua"), include_str!("lua/listed.lua"), include_str!("lua/commit.lua"));
 const COUNT: &str = include_str!("lua/count.lua");
 const DELETE: &str = include_str!("lua/delete.lua");
+const NOTE: &str = include_str!("lua/note.lua");
 const TAKE: &str = include_str!("lua/take.lua");
 const UNLIST: &str = include_str!("lua/unlist.lua");
 /// Lets Upstash lock only the keys a script names; a stock Redis refuses to load a script with it.
@@ -39,6 +40,7 @@ pub struct RedisStore {
     commit: Code,
     count: Code,
     delete: Code,
+    note: Code,
     take: Code,
     unlist: Code,
 }
@@ -60,6 +62,7 @@ impl RedisStore {
             commit: Code::new(COMMIT, options.dialect()),
             count: Code::new(COUNT, options.dialect()),
             delete: Code::new(DELETE, options.dialect()),
+            note: Code::new(NOTE, options.dialect()),
             take: Code::new(TAKE, options.dialect()),
             unlist: Code::new(UNLIST, options.dialect()),
         })
@@ -189,6 +192,21 @@ impl Store for RedisStore {
             [now, granted, ..] => Ok(Taken { now, granted: granted == 1, windows }),
             _ => Err(Error::Unknown("Redis answered what no script of ours says".to_owned())),
         }
+    }
+
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error> {
+        let fill = |command: &mut Cmd| {
+            command.arg(1).arg(self.names.log(log)).arg(entry).arg(keep.max(1) - 1).arg(expiry_ms(ttl));
+        };
+        // Better an entry that stands there twice than one that is missing.
+        self.run(&self.note, Repeat::Safe, fill).await
+    }
+
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error> {
+        // To Redis the last is the one before the first, where none is wanted.
+        let Some(last) = limit.checked_sub(1) else { return Ok(Vec::new()) };
+        let entries: Vec<Vec<u8>> = self.read(cmd("LRANGE").arg(self.names.log(log)).arg(0).arg(last)).await?;
+        Ok(entries.into_iter().map(Bytes::from).collect())
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -48,8 +48,7 @@ async fn a_service_that_is_killed_is_missed_and_found_again() {
     let [away, back] = ["away", "back"].map(|name| dev.folder.path().join(name));
     let told = [&away, &back].map(|path| path.to_str().expect("a plain path").to_owned());
     let (service, stand_ins) = (dev.service.clone(), dev.stand_ins.clone());
-    let own =
-        [("SERVICE", service.as_str()), ("STAND_INS", &stand_ins), ("AWAY", &told[0]), ("BACK", &told[1])];
+    let own = [("SERVICE", service.as_str()), ("STAND_INS", &stand_ins), ("AWAY", &told[0]), ("BACK", &told[1])];
     let killing = async {
         until("the page is open", async || away.exists().then_some(())).await;
         dev.process.kill();

@@ -172,7 +172,11 @@ impl Random {
                     .into_iter()
                     .collect(),
             ),
-            8 | 9 => Verb::List(self.name(2), self.below(12), usize::try_from(self.below(5)).unwrap()),
+            8 | 9 => Verb::List(
+                format!("{}{}", self.below(2), self.below(2)),
+                self.below(12),
+                usize::try_from(self.below(5)).unwrap(),
+            ),
             _ => Verb::Commit(Box::new(self.commit(step, versions))),
         }
     }
@@ -198,7 +202,9 @@ impl Random {
             expiry: (self.below(5) == 0).then(|| ending(HOUR, HOUR, 3)),
             pointer: self.pointer(),
             remember: (self.below(4) == 0).then(|| remember(&self.name(40), &name, HOUR)),
-            listed: (self.below(3) > 0).then(|| listed(&owner, Place::new(age, &id(&name)), HOUR)),
+            listed: (0..self.below(3))
+                .map(|n| listed(&format!("{owner}{n}"), Place::new(age, &id(&name)), HOUR))
+                .collect(),
             peek_due: usize::try_from(self.below(4)).unwrap(),
             counts: self.counts(),
             ..create(&name, &op.to_string())

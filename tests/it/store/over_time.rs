@@ -190,7 +190,7 @@ impl Model {
             self.replies.insert(remember.key.0.clone(), (remember.reply.clone(), Some(ends)));
         }
         self.count_along(commit);
-        if let Some(listed) = &commit.listed {
+        for listed in &commit.listed {
             let ends = self.now + u64::try_from(listed.keep.as_millis()).unwrap();
             self.listed.insert((listed.list.0.clone(), listed.place.clone()), ((), Some(ends)));
         }

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cliprelay::job::{JobId, OpId};
 use cliprelay::store::{
-    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Store, Taken, Turn,
+    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Store, Taken,
+    Turn,
 };
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
@@ -193,6 +194,16 @@ impl Store for Watched {
     async fn take(&self, turns: &[Turn]) -> Result<Taken, Error> {
         self.watch.asked()?;
         self.inner.take(turns).await
+    }
+
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error> {
+        self.watch.asked()?;
+        self.inner.note(log, entry, keep, ttl).await
+    }
+
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error> {
+        self.watch.asked()?;
+        self.inner.notes(log, limit).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

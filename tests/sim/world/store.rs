@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use cliprelay::job::{JobId, Millis};
 use cliprelay::store::{
-    Commit, Committed, Counts, DueAt, Expected, LISTED_MAX, ListKey, MemoryKey, Page, Place, PointerKey, PointerWrite,
+    Commit, Committed, Counts, DueAt, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, PointerWrite,
     Record, Taken, Turn, Window,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -35,6 +35,7 @@ struct Tables {
     tombstones: BTreeMap<JobId, Expiring<u32>>,
     counters: BTreeMap<String, Expiring<u64>>,
     lists: BTreeMap<String, Expiring<BTreeSet<Place>>>,
+    logs: BTreeMap<String, Expiring<VecDeque<Bytes>>>,
 }
 
 #[derive(Debug, Default)]
@@ -126,11 +127,11 @@ impl Model {
             let reply = Expiring { value: remember.reply.clone(), expires: Some(after(now, remember.ttl)) };
             tables.replies.insert(remember.key.0.clone(), reply);
         }
-        if let Some(listed) = &commit.listed {
+        for listed in &commit.listed {
             let list = tables.lists.remove(&listed.list.0).filter(|list| alive(list.expires, now));
             let mut places = list.map(|list| list.value).unwrap_or_default();
             places.insert(listed.place.clone());
-            while places.len() > LISTED_MAX {
+            while places.len() > listed.most {
                 places.pop_first();
             }
             let expires = Some(after(now, listed.keep));
@@ -219,6 +220,19 @@ impl Model {
             window.used = self.count(&turn.name, turn.window, now);
         }
         Taken { now, granted, windows }
+    }
+
+    pub fn note(&mut self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration, now: Millis) {
+        let held = self.tables.logs.remove(&log.0).filter(|held| alive(held.expires, now));
+        let mut entries = held.map(|held| held.value).unwrap_or_default();
+        entries.push_front(Bytes::copy_from_slice(entry));
+        entries.truncate(keep.max(1));
+        self.tables.logs.insert(log.0.clone(), Expiring { value: entries, expires: Some(after(now, ttl)) });
+    }
+
+    pub fn notes(&self, log: &LogKey, limit: usize, now: Millis) -> Vec<Bytes> {
+        let held = self.tables.logs.get(&log.0).filter(|held| alive(held.expires, now));
+        held.into_iter().flat_map(|held| held.value.iter().take(limit).cloned()).collect()
     }
 
     /// A failover to an empty one.
