@@ -20,12 +20,12 @@ export function open({ query }) {
   const table = h('table', { class: 'audit', role: 'table', 'aria-label': 'What was done, the newest first' },
     h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((words) => h('th', { role: 'columnheader', scope: 'col' }, words)))), body);
   const root = h('section', {}, h('h1', {}, 'Audit trail'),
-    h('p', { class: 'muted' }, 'What operators did, from here or the command line, and what each sweep mended. The last 1,000 are kept.'), choice, list);
+    h('p', { class: 'muted' }, 'What operators did, from here or the command line, and what sweeps mended. The last 1,000 are kept.'), choice, list);
 
   async function refresh() {
     const { entries: all } = await get('/api/admin/audit', { limit: LIMIT });
     const entries = byHand ? all.filter(({ action }) => action !== 'sweep') : all;
-    if (entries.length === 0) show(list, 'none', () => state('audit', byHand ? 'Nothing was done by people lately' : 'Nothing was done yet', h('p', {}, 'Cancels, retries, replays, drops and sweeps are written down here.')));
+    if (entries.length === 0) show(list, 'none', () => state('audit', byHand ? 'Nothing was done by people lately' : 'Nothing was done yet', h('p', {}, 'Cancels, retries, replays and drops are written down here, and sweeps that mended something.')));
     else {
       show(list, 'rows', () => h('div', { class: 'sheet' }, table));
       // Several may be of one moment.

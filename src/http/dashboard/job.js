@@ -87,6 +87,7 @@ function heading(job, actions) {
       h('div', {}, h('p', {}, job.error ?? 'No reason was recorded.'),
         h('p', { class: 'muted' }, h('code', {}, job.errorDetail?.code ?? 'unknown'), ` in “${step(job.step)}”, attempt ${job.attempts}`),
         help(job.errorDetail?.code) ? h('p', {}, help(job.errorDetail?.code)) : null)) : null,
+    isLive(job) && job.errorDetail ? h('p', { class: 'notice' }, icon('warning'), `Its last attempt failed: ${job.error} (${job.errorDetail.code})`) : null,
     facts([
       ['Owner', h('a', { href: `#/jobs?${new URLSearchParams({ owner: job.owner })}` }, job.owner)],
       ['Project', h('a', { href: `#/jobs?${new URLSearchParams({ project: job.projectId })}` }, 'its jobs')],
@@ -117,7 +118,8 @@ function aside(job, cost) {
       ['Message id', named(message.messageId ?? job.messageId, 'Message id')],
       ['State', message.spent ? 'redeliveries used up' : message.sent === undefined ? null : message.sent ? 'published' : 'recorded, not published yet'],
       ['Due', isLive(job) && both(message.notBefore)],
-      ['Looked after', message.looks ? `${count(message.looks, 'time')}${message.lookAt ? '' : ''}` : null],
+      ['Looked for by the sweep', message.looks ? count(message.looks, 'time') : null],
+      ['Looked for next', isLive(job) && both(message.lookAt)],
       ['Dead letter', named(message.dlqId ?? job.dlqId, 'Dead letter’s id')],
     ], 'sheet list'),
     h('h2', {}, 'Input'),

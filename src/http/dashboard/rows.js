@@ -41,7 +41,7 @@ function where(job) {
   const stage = job.status === 'completed' ? null : job.stage;
   return [
     h('span', { class: 'gauge' }, h('progress', { max: '100', value: String(progress), 'aria-label': 'Progress' }), h('span', { class: 'percent' }, `${progress} %`)),
-    h('span', { class: 'aside' }, stage && h('span', {}, stage), attempt(job), twice(job)),
+    h('span', { class: 'aside' }, stage && h('span', {}, stage), attempt(job), isLive(job) && errorDetail ? h('span', { class: 'warn' }, errorDetail.code) : null, twice(job)),
   ];
 }
 
