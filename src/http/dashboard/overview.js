@@ -4,6 +4,7 @@ import { get, post } from './ask.js';
 import { bones, button, h, patch, show, state, tell } from './elements.js';
 import { icon } from './icons.js';
 import { attention } from './needs.js';
+import { lastHour, lastPushes } from './recent.js';
 import { head, row } from './rows.js';
 import { signing } from './signing.js';
 import { clock, length, moment, now, set } from './times.js';
@@ -15,19 +16,22 @@ const NEWEST = 8;
 export function open({ beat }) {
   const [needs, tiles, newest, side, sweeps] = ['needs', 'tiles', 'newest', 'side', 'sweeps'].map((kind) => h('div', { class: `over-${kind}` }));
   needs.append(bones(1));
+  const [hourly, pushed] = [lastHour(), lastPushes()];
   const body = h('tbody', { role: 'rowgroup' });
   const table = h('table', { class: 'jobs', role: 'table', 'aria-label': 'The newest jobs' }, head(), body);
   const root = h('section', { class: 'overview' }, h('h1', { class: 'quiet' }, 'Overview'), needs, tiles, newest, h('div', { class: 'split even' }, side, sweeps));
 
   async function refresh() {
-    const [stats, { jobs }] = await Promise.all([get('/api/admin/stats'), get('/api/admin/jobs', { limit: NEWEST })]);
+    const [told, { jobs }] = await Promise.all([get('/api/admin/stats'), get('/api/admin/jobs', { limit: NEWEST })]);
+    const [hour, pushes] = await Promise.all([told.lastHour ?? hourly(), told.signing.recent ?? pushed(jobs)]);
+    const stats = { ...told, lastHour: hour, signing: { ...told.signing, recent: pushes } };
     set(stats.now);
     document.getElementById('version').textContent = stats.version ? `version ${stats.version}` : '';
     show(needs, attention(stats, now()), () => needed(attention(stats, now())));
     show(tiles, [stats.jobs, stats.deadLetters, stats.lastHour], () => numbers(stats));
     listed(jobs);
     show(side, [stats.signing, stats.jobs.byStage, stats.spend], () => [stages(stats), signing(stats.signing), spend(stats.spend)]);
-    show(sweeps, stats.sweeps, () => swept(stats.sweeps, sweep));
+    show(sweeps, [stats.sweeps, stats.sweptAt], () => swept(stats, sweep));
     return stats.jobs.live > 0 ? PACE_MS.live : PACE_MS.still;
   }
 
@@ -61,14 +65,14 @@ const tile = (words, value, { kind = '', to = null, note = null } = {}) => {
 };
 
 function numbers({ jobs, lastHour, deadLetters }) {
-  const hour = lastHour.complete ? 'last hour' : 'at least, last hour';
+  const hour = lastHour.complete ? 'last hour' : 'last hour, of the newest';
   const letters = deadLetters ? `${deadLetters.count.toLocaleString()}${deadLetters.more ? '+' : ''}` : '–';
   return h('dl', { class: 'tiles' },
     tile('In flight', jobs.inFlight.toLocaleString(), { to: '#/jobs?status=processing', note: 'a push is at work' }),
     tile('Waiting', jobs.waiting.toLocaleString(), { note: jobs.oldestWaitingAt ? ['oldest ', moment(jobs.oldestWaitingAt)] : 'for their next push' }),
-    tile('Overdue', jobs.overdue.toLocaleString(), { kind: jobs.overdue ? 'bad' : '', note: 'no push came' }),
+    tile('Overdue', jobs.overdue.toLocaleString(), { note: 'for the next sweep' }),
     tile('Dead letters', letters, { kind: deadLetters?.count ? 'bad' : '', to: '#/letters', note: deadLetters ? 'to be decided on' : 'QStash is away' }),
-    tile('Accepted', lastHour.accepted.toLocaleString(), { note: hour }),
+    tile('Taken', lastHour.accepted.toLocaleString(), { note: hour }),
     tile('Completed', lastHour.completed.toLocaleString(), { to: '#/jobs?status=completed&since=3600', note: hour }),
     tile('Failed', lastHour.failed.toLocaleString(), { kind: lastHour.failed ? 'bad' : '', to: '#/jobs?status=failed&since=3600', note: lastHour.cancelled ? `${hour}; ${lastHour.cancelled} cancelled` : hour }));
 }
@@ -94,11 +98,12 @@ function spend({ todayUsd, limitUsd }) {
           h('progress', { max: String(limitUsd || 1), value: String(Math.min(todayUsd ?? 0, limitUsd)), 'aria-label': 'Of the day’s limit' })])];
 }
 
-function swept(sweeps, sweep) {
+function swept({ sweeps, sweptAt = sweeps[0]?.at }, sweep) {
   const title = h('div', { class: 'headed' }, h('h2', {}, 'Sweeps'), button('Sweep now', sweep, { id: 'sweep' }));
-  if (sweeps.length === 0) return [title, state('again', 'No sweep yet', h('p', {}, 'Let something call /api/cron/klap every minute.'))];
-  const columns = ['When', 'Republished', 'Revived', 'Failed', 'Purged', 'Took'];
-  return [title, h('div', { class: 'sheet scroll', tabindex: '0', role: 'region', 'aria-label': 'Sweeps, the newest first' }, h('table', { class: 'plain' },
+  const last = h('p', { class: 'muted above' }, sweptAt ? ['The last one was ', moment(sweptAt), '.'] : 'None within a day: let something call /api/cron/klap every minute.');
+  if (sweeps.length === 0) return [title, last, h('p', { class: 'muted' }, 'None of them has had anything to mend lately.')];
+  const columns = ['Mended', 'Republished', 'Revived', 'Failed', 'Purged', 'Took'];
+  return [title, last, h('div', { class: 'sheet scroll', tabindex: '0', role: 'region', 'aria-label': 'Sweeps that mended something, the newest first' }, h('table', { class: 'plain' },
     h('thead', {}, h('tr', {}, columns.map((words, at) => h('th', { scope: 'col', class: at ? 'number' : '' }, words)))),
     h('tbody', {}, sweeps.map(({ at, republished, revived, failed, purged, tookMs }) =>
       h('tr', {}, h('td', {}, clock(at)), [republished, revived, failed, purged].map((value) => h('td', { class: `number ${value ? '' : 'none'}` }, value.toLocaleString())), h('td', { class: 'number' }, length(tookMs)))))))];
