@@ -42,7 +42,7 @@ test('a job shows up by itself, moves, and is found by what it is', async () => 
   const id = await completed('list-done');
   await row(page, id).getByText('Completed').waitFor();
   const bad = await failed('list-failed');
-  await row(page, bad).getByText('Failed').waitFor();
+  await row(page, bad).getByText('Failed', { exact: true }).waitFor();
   await row(page, bad).getByText('klap_task_failed').waitFor();
   for (const [query, one, none] of [['list-done', id, bad], ['klap_task', bad, id], [id, id, bad]]) {
     await page.keyboard.press('/');
@@ -199,8 +199,11 @@ test('the keyboard alone leads to a job, to a decision and back', async () => {
   await page.keyboard.press('Escape');
   await page.getByRole('searchbox').waitFor();
   await page.keyboard.press('Tab');
-  const outlined = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
-  assert.notEqual(outlined, 'none', 'the focus is seen');
+  const seen = await page.evaluate(() => {
+    const { outlineStyle, boxShadow } = getComputedStyle(document.activeElement);
+    return [document.activeElement.tagName, outlineStyle !== 'none' || boxShadow !== 'none'];
+  });
+  assert.deepEqual(seen, ['INPUT', true], 'the focus is seen');
   sound();
   await context.close();
 });
