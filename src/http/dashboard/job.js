@@ -19,7 +19,7 @@ export function open({ id, beat }) {
   const clips = h('div');
   const root = h('section', { class: 'job' },
     h('p', { class: 'back' }, h('a', { href: '#/jobs', 'data-back': true }, '← Jobs')),
-    head, h('div', { class: 'split' }, told, side), clips);
+    head, h('div', { class: 'split' }, h('div', {}, told, clips), side));
 
   async function refresh() {
     const found = await find(path);
@@ -114,7 +114,7 @@ function aside(job, cost) {
     ], 'sheet list'),
     h('h2', {}, 'Message'),
     facts([
-      ['Position', `epoch ${job.epoch}, sequence ${job.seq}, sending ${job.send + 1}`],
+      ['Position', `epoch ${job.epoch}, sequence ${job.seq}${job.send > 1 ? `, made ${job.send} times` : ''}`],
       ['Message id', named(message.messageId ?? job.messageId, 'Message id')],
       ['State', message.spent ? 'redeliveries used up' : message.sent === undefined ? null : message.sent ? 'published' : 'recorded, not published yet'],
       ['Due', isLive(job) && both(message.notBefore)],

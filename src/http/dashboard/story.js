@@ -40,7 +40,7 @@ function tell(step, entry) {
   const last = step.attempts.at(-1);
   if (entry.what === 'claimed') {
     if (last && !last.ended) last.lost = true;
-    const attempt = { kind: 'attempt', at: entry.at, seq: entry.seq, number: entry.attempt ?? 1, deeds: [], by: entry.by, signedWith: entry.signedWith, requestId: entry.requestId };
+    const attempt = { kind: 'attempt', at: entry.at, seq: entry.seq, number: entry.attempt || 1, deeds: [], by: entry.by, signedWith: entry.signedWith, requestId: entry.requestId };
     step.attempts.push(attempt);
     step.lines.push(attempt);
   } else if (entry.what === 'ended') {
@@ -48,7 +48,7 @@ function tell(step, entry) {
     const end = { ended: entry.at, durationMs, outcome, after, error };
     if (last && !last.ended) Object.assign(last, end);
     else {
-      const attempt = { kind: 'attempt', at: begun(entry), seq: entry.seq, number: entry.attempt ?? 1, deeds: [], ...end };
+      const attempt = { kind: 'attempt', at: begun(entry), seq: entry.seq, number: entry.attempt || 1, deeds: [], ...end };
       step.attempts.push(attempt);
       step.lines.push(attempt);
     }

@@ -94,7 +94,7 @@ function one(line) {
 }
 
 const message = ({ messageId, send, by, error }) => [
-  messageId ? h('code', {}, messageId) : null, send ? `sending ${send + 1}` : null, by ? BY[by] ?? by : null,
+  messageId ? h('code', {}, messageId) : null, send > 1 ? `made ${send} times` : null, by ? BY[by] ?? by : null,
   error ? h('span', { class: 'error' }, `${error.code}: ${error.message}`) : null,
 ];
 
