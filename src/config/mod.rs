@@ -43,6 +43,8 @@ pub struct Config {
     pub auth_unused: Vec<&'static str>,
     /// Either opens the operator's routes.
     pub operator_secrets: Vec<SecretString>,
+    /// Anybody may read the metrics: never but on one's own machine.
+    pub metrics_open: bool,
     pub cors_origins: Vec<String>,
     pub limits: Limits,
     pub protection: Protection,
@@ -148,6 +150,7 @@ impl Config {
             auth,
             auth_unused,
             operator_secrets,
+            metrics_open: false,
             cors_origins,
             limits: times.limits,
             protection,

@@ -1,7 +1,8 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
 //! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`, `list`, `clip`; and for operators `audit`.
+//! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit` and `survey` (how all of it stands); `measured` (what is
+//! told of it).
 
 mod audit;
 mod clip;
@@ -12,13 +13,16 @@ mod intake;
 mod journal;
 mod limits;
 mod list;
+mod measured;
 mod outbox;
 mod readiness;
 mod rebuild;
+mod recent;
 mod record;
 mod spent;
 mod status;
 mod step;
+mod survey;
 mod sweep;
 mod watch;
 
@@ -32,10 +36,12 @@ pub use intake::{Ask, Checked, Trust};
 pub use limits::{Limit, Policy, Protection, Standing, TurnError};
 pub use list::{Jobs, Listing, Place, Search, Since};
 pub use readiness::Readiness;
+pub use recent::{Recent, SignedPush};
 pub use record::Fault;
 pub use spent::Spent;
 pub use status::{Find, Seen, Status};
-pub use sweep::Swept;
+pub use survey::{Money, Waiting};
+pub use sweep::{Round, Swept};
 pub use watch::Watcher;
 
 use crate::job::{Limits, Millis};
@@ -55,6 +61,7 @@ pub struct Engine {
     pub(crate) services: Services,
     pub(crate) settings: Settings,
     watches: watch::Watches,
+    surveys: survey::Surveys,
     /// Cancelled when the process is asked to stop: no new claims, running steps wind up.
     stopping: CancellationToken,
     ids: Ids,
@@ -124,7 +131,15 @@ impl Engine {
         stopping: CancellationToken,
         ids: Ids,
     ) -> Self {
-        Self { store, services, settings, watches: watch::Watches::default(), stopping, ids }
+        Self {
+            store,
+            services,
+            settings,
+            watches: watch::Watches::default(),
+            surveys: survey::Surveys::default(),
+            stopping,
+            ids,
+        }
     }
 
     fn new_id(&self) -> Uuid {

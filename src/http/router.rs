@@ -1,8 +1,10 @@
 //! Every route, and the layers around them.
 
-use super::routes::admin::{audit as deeds, jobs as all};
-use super::routes::{clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, page as pages};
-use super::{Http, cors, hardening, problem};
+use super::routes::admin::{audit as deeds, jobs as all, stats};
+use super::routes::{
+    clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, metrics, page as pages,
+};
+use super::{Http, cors, hardening, measured, problem};
 use axum::Router;
 use axum::http::{HeaderName, header};
 use axum::middleware::{from_fn, map_request};
@@ -33,6 +35,8 @@ pub(super) const ADMIN_RETRY: &str = "/api/admin/jobs/{id}/retry";
 pub(super) const ADMIN_AUDIT: &str = "/api/admin/audit";
 pub(super) const HEALTH: &str = "/api/health";
 pub(super) const READY: &str = "/api/ready";
+pub(super) const METRICS: &str = "/metrics";
+pub(super) const STATS: &str = "/api/admin/stats";
 pub(super) const OPENAPI: &str = "/api/openapi.json";
 pub(super) const DOCS: &str = "/api/docs";
 
@@ -53,8 +57,10 @@ pub const ROUTES: &[&str] = &[
     ADMIN_CANCEL,
     ADMIN_RETRY,
     ADMIN_AUDIT,
+    STATS,
     HEALTH,
     READY,
+    METRICS,
     OPENAPI,
     DOCS,
 ];
@@ -82,6 +88,8 @@ pub fn router(http: Http) -> Router {
         .route(ADMIN_AUDIT, get(deeds::audit))
         .route(HEALTH, get(health::health))
         .route(READY, get(health::ready))
+        .route(METRICS, get(metrics::metrics))
+        .route(STATS, get(stats::stats))
         .route(OPENAPI, get(documents::document))
         .route(DOCS, get(documents::docs))
         .with_state(http);
@@ -96,6 +104,7 @@ pub fn router(http: Http) -> Router {
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new()))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(from_fn(measured::request))
             .layer(from_fn(harden))
             .option_layer(cors)
             .layer(from_fn(problem::write_out))

@@ -84,6 +84,8 @@ const OPERATIONS: &[Operation] = &[
     Operation { id: "audit", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["invalid"]] },
     Operation { id: "health", headers: &[], problems: &[] },
     Operation { id: "ready", headers: &[], problems: &[] },
+    Operation { id: "metrics", headers: &[], problems: &[&["unauthorized"]] },
+    Operation { id: "stats", headers: &[], problems: &[&["unauthorized"], STORE] },
     Operation { id: "page", headers: &[], problems: &[] },
     Operation { id: "pageFile", headers: &[], problems: &[&["not_found"]] },
     Operation { id: "openapi", headers: &[], problems: &[] },

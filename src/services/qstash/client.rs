@@ -3,6 +3,7 @@
 use super::reply::{self, Error};
 use super::wire::{self, Cancelled, DeadLetters, Deleted, Message, Published};
 use super::{Publish, signature::SigningKeys};
+use crate::measure::Service;
 use crate::services::outbound::Http;
 use reqwest::{Method, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
@@ -47,7 +48,7 @@ impl QStash {
     /// many make; any other path is refused, since QStash would answer it with a puzzling "invalid destination url".
     pub fn new(http: impl Into<Http>, options: Options) -> Result<Self, Error> {
         let root = root(&options.url)?;
-        Ok(Self { http: http.into(), root, token: options.token, timeout: options.timeout })
+        Ok(Self { http: http.into().to(Service::Qstash), root, token: options.token, timeout: options.timeout })
     }
 
     /// The destination stands raw in the path: QStash refuses it percent-encoded. A fragment is no part of a request.

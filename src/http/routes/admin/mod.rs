@@ -4,6 +4,7 @@
 pub(in crate::http) mod audit;
 pub(in crate::http) mod jobs;
 mod query;
+pub(in crate::http) mod stats;
 pub(in crate::http) mod view;
 
 use crate::flow::Deed;
