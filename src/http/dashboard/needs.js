@@ -7,7 +7,7 @@ const SWEEP_MS_MAX = 15 * 60_000;
 const OVERDUE_MS_MAX = 3 * 60_000;
 const WAITING_MS_MAX = 10 * 60_000;
 
-export function attention({ jobs, lastHour, deadLetters, signing, sweeps, spend, sweptAt = sweeps[0]?.at }, now) {
+export function attention({ jobs, lastHour, deadLetters, signing, spend, sweptAt }, now) {
   const needs = [];
   const need = (kind, words, to, more) => needs.push({ kind, words, to, more });
   if (signing.verdict === 'locked_out') need('bad', 'Locked out: neither of our signing keys is the one QStash signs with, and every push is refused.', 'signing', 'What to do');

@@ -4,7 +4,6 @@ import { get, post } from './ask.js';
 import { bones, button, h, patch, show, state, tell } from './elements.js';
 import { icon } from './icons.js';
 import { attention } from './needs.js';
-import { lastHour, lastPushes } from './recent.js';
 import { head, row } from './rows.js';
 import { signing } from './signing.js';
 import { clock, length, moment, now, set } from './times.js';
@@ -16,15 +15,12 @@ const NEWEST = 8;
 export function open({ beat }) {
   const [needs, tiles, newest, side, sweeps] = ['needs', 'tiles', 'newest', 'side', 'sweeps'].map((kind) => h('div', { class: `over-${kind}` }));
   needs.append(bones(1));
-  const [hourly, pushed] = [lastHour(), lastPushes()];
   const body = h('tbody', { role: 'rowgroup' });
   const table = h('table', { class: 'jobs', role: 'table', 'aria-label': 'The newest jobs' }, head(), body);
   const root = h('section', { class: 'overview' }, h('h1', { class: 'quiet' }, 'Overview'), needs, tiles, newest, h('div', { class: 'split even' }, side, sweeps));
 
   async function refresh() {
-    const [told, { jobs }] = await Promise.all([get('/api/admin/stats'), get('/api/admin/jobs', { limit: NEWEST })]);
-    const [hour, pushes] = await Promise.all([told.lastHour ?? hourly(), told.signing.recent ?? pushed(jobs)]);
-    const stats = { ...told, lastHour: hour, signing: { ...told.signing, recent: pushes } };
+    const [stats, { jobs }] = await Promise.all([get('/api/admin/stats'), get('/api/admin/jobs', { limit: NEWEST })]);
     set(stats.now);
     document.getElementById('version').textContent = stats.version ? `version ${stats.version}` : '';
     show(needs, attention(stats, now()), () => needed(attention(stats, now())));
@@ -90,15 +86,14 @@ function stages({ jobs: { byStage, live } }) {
 }
 
 function spend({ todayUsd, limitUsd }) {
-  const today = todayUsd === null ? 'not counted' : usd(todayUsd);
   return [h('h2', {}, 'Spent at Klap today'), h('div', { class: 'sheet padded' },
     limitUsd === null
-      ? h('p', {}, h('b', {}, today), h('span', { class: 'muted' }, ' · no limit is set (SPEND_LIMIT_DAY)'))
-      : [h('p', {}, h('b', {}, today), h('span', { class: 'muted' }, ` of ${usd(limitUsd)}; over it new jobs are refused, and running ones finish`)),
+      ? h('p', { class: 'muted' }, 'Not counted, as no limit is set (SPEND_LIMIT_DAY).')
+      : [h('p', {}, h('b', {}, usd(todayUsd ?? 0)), h('span', { class: 'muted' }, ` of ${usd(limitUsd)}; over it new jobs are refused, and running ones finish`)),
           h('progress', { max: String(limitUsd || 1), value: String(Math.min(todayUsd ?? 0, limitUsd)), 'aria-label': 'Of the day’s limit' })])];
 }
 
-function swept({ sweeps, sweptAt = sweeps[0]?.at }, sweep) {
+function swept({ sweeps, sweptAt }, sweep) {
   const title = h('div', { class: 'headed' }, h('h2', {}, 'Sweeps'), button('Sweep now', sweep, { id: 'sweep' }));
   const last = h('p', { class: 'muted above' }, sweptAt ? ['The last one was ', moment(sweptAt), '.'] : 'None within a day: let something call /api/cron/klap every minute.');
   if (sweeps.length === 0) return [title, last, h('p', { class: 'muted' }, 'None of them has had anything to mend lately.')];

@@ -45,7 +45,6 @@ const FILES: &[(&str, &str, &str)] = files![
     "overview.js": SCRIPT;
     "page.js": SCRIPT;
     "pages.js": SCRIPT;
-    "recent.js": SCRIPT;
     "rows.js": SCRIPT;
     "signing.js": SCRIPT;
     "story.js": SCRIPT;
