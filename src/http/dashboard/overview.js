@@ -56,8 +56,8 @@ const lead = (to, words) => (to.startsWith('#/') ? h('a', { href: to }, words)
   : h('button', { type: 'button', class: 'link', click: () => document.getElementById(to)?.scrollIntoView({ block: 'center' }) }, words));
 
 const tile = (words, value, { kind = '', to = null, note = null } = {}) => {
-  const content = [h('dt', {}, words), h('dd', { class: kind }, value, note ? h('small', {}, note) : null)];
-  return h('div', { class: 'tile' }, content, to ? h('a', { class: 'cover', href: to, 'aria-label': `${words}: see them` }) : null);
+  const cover = to ? h('a', { class: 'cover', href: to, 'aria-label': `${words}: see them` }) : null;
+  return h('div', { class: 'tile' }, h('dt', {}, words), h('dd', { class: kind }, value, note ? h('small', {}, note) : null, cover));
 };
 
 function numbers({ jobs, lastHour, deadLetters }) {
