@@ -10,11 +10,13 @@ import { count, help, step } from './words.js';
 
 const LIMIT = 50;
 const PACE_MS = 6_000;
+/** So many of a cause are shown before it is opened, so that the other causes are in sight. */
+const FIRST = 10;
 const SIDES = { both: null, job: 'QStash has no entry of it', qstash: 'QStash’s entry alone' };
 
 export function open({ beat }) {
   let [letters, groups, next, further, all] = [[], [], null, [], false];
-  const chosen = new Set();
+  const [chosen, opened] = [new Set(), new Set()];
   const note = h('div');
   const list = h('div', {}, bones());
   const foot = h('div', { class: 'pager' });
@@ -53,7 +55,7 @@ export function open({ beat }) {
       if (!by.has(code)) by.set(code, { code, message, letters: [] });
       by.get(code).letters.push(letter);
     }
-    return [...by.values()].map((cause) => ({ ...cause, total: Math.max(cause.letters.length, groups.find(({ code }) => code === cause.code)?.count ?? 0) }));
+    return [...by.values()].map((cause) => ({ ...cause, whole: opened.has(cause.code), total: Math.max(cause.letters.length, groups.find(({ code }) => code === cause.code)?.count ?? 0) }));
   }
 
   function render() {
@@ -69,7 +71,7 @@ export function open({ beat }) {
     choose();
   }
 
-  function cause({ code, message, letters: own, total }) {
+  function cause({ code, message, letters: own, total, whole }) {
     const every = h('input', { type: 'checkbox', 'aria-label': `Choose all of ${code}`, 'data-cause': code });
     every.addEventListener('change', async () => {
       const wanted = every.checked;
@@ -78,10 +80,15 @@ export function open({ beat }) {
       render();
     });
     const rows = h('ul', { class: 'sheet rows' });
-    rows.append(...own.map(row));
+    rows.append(...(whole ? own : own.slice(0, FIRST)).map(row));
+    const more = whole || own.length <= FIRST ? null : button(`Show all ${own.length.toLocaleString()}`, async () => {
+      opened.add(code);
+      render();
+      list.querySelectorAll(`[data-key="${CSS.escape(code)}"] .rows > li`)[FIRST]?.querySelector('input').focus();
+    }, { kind: 'wide' });
     return h('section', { class: 'cause-group', 'aria-label': code },
       h('div', { class: 'headed' }, h('label', { class: 'check' }, every, h('h2', {}, h('code', {}, code), h('span', { class: 'tally' }, total.toLocaleString())))),
-      h('p', {}, message), help(code) ? h('p', { class: 'muted' }, help(code)) : null, rows);
+      h('p', {}, message), help(code) ? h('p', { class: 'muted' }, help(code)) : null, rows, more);
   }
 
   function row(letter) {
