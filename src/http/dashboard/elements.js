@@ -83,7 +83,8 @@ function keep(old, element) {
 function refocus(parent, held, focus) {
   if (focus.isConnected) return focus.focus({ preventScroll: true });
   const row = [...parent.children].find((child) => child.dataset.key === held);
-  row?.querySelector('a, button, summary, input')?.focus({ preventScroll: true });
+  const places = [...(row ?? parent).querySelectorAll('a, button, summary, input')];
+  (places.find((place) => nameOf(place) === nameOf(focus)) ?? (row && places[0]))?.focus({ preventScroll: true });
 }
 
 /** Replaces what `parent` shows, if `data` is not what it shows already. */
