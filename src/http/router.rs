@@ -19,6 +19,7 @@ use tower_http::trace::{DefaultOnFailure, TraceLayer};
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(super) const PAGE: &str = "/";
+pub(super) const ASSETS: &str = "/dashboard/{file}";
 pub(super) const PROCESS: &str = "/api/process-klap";
 pub(super) const RETRY: &str = "/api/process-klap/retry";
 pub(super) const EVENTS: &str = "/api/process-klap/events";
@@ -46,6 +47,7 @@ pub(super) const DOCS: &str = "/api/docs";
 /// The routes this build serves; the serverless host's file and the description are compared with them.
 pub const ROUTES: &[&str] = &[
     PAGE,
+    ASSETS,
     PROCESS,
     RETRY,
     EVENTS,
@@ -78,6 +80,7 @@ pub fn router(http: Http) -> Router {
     let http = Arc::new(http);
     let routes = Router::new()
         .route(PAGE, get(pages::first))
+        .route(ASSETS, get(pages::file))
         .route(PROCESS, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
         .route(RETRY, post(jobs::retry))
         .route(EVENTS, get(sse::events))

@@ -92,6 +92,7 @@ const OPERATIONS: &[Operation] = &[
     Operation { id: "metrics", headers: &[], problems: &[&["unauthorized"]] },
     Operation { id: "stats", headers: &[], problems: &[&["unauthorized"], STORE] },
     Operation { id: "page", headers: &[], problems: &[] },
+    Operation { id: "pageFile", headers: &[], problems: &[&["not_found"]] },
     Operation { id: "openapi", headers: &[], problems: &[] },
     Operation { id: "docs", headers: &[], problems: &[] },
 ];

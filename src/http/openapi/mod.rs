@@ -36,7 +36,7 @@ added to answers; readers are to ignore those they do not know.";
         all::list, all::show, all::cancel, all::retry, purge::purge,
         letters::list, letters::replay, letters::drop_them, audit::audit, stats::stats,
         health::health, health::ready, metrics::metrics,
-        pages::first, documents::document, documents::docs,
+        pages::first, pages::file, documents::document, documents::docs,
     ),
     components(schemas(shapes::Problem)),
 )]
