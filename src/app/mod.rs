@@ -65,6 +65,9 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     if matches!(&config.auth, Auth::Tokens(options) if options.audience.is_none()) {
         tracing::warn!("AUTH_AUDIENCE is not set: tokens of the issuer are taken whatever they were made for");
     }
+    if matches!(config.auth, Auth::None) && !address.ip().is_loopback() {
+        tracing::warn!("AUTH is none and HOST is not loopback: whoever reaches this machine can start jobs");
+    }
     let serverless = config.serverless;
     let (engine, http) = compose(config, stopping.clone(), tasks.clone())?;
     tasks.spawn(http::serve(listener, http, stopping.clone()));

@@ -13,11 +13,16 @@ mod client;
 mod demo;
 mod doctor;
 mod end;
+mod jobs;
+mod letters;
 #[cfg(feature = "local")]
 mod local;
+mod operator;
 mod pages;
 mod serve;
 mod setup;
+mod span;
+mod table;
 #[cfg(feature = "local")]
 mod tuning;
 mod watch;
@@ -61,6 +66,10 @@ enum Command {
     Broker(Broker),
     /// Enqueue a job on a running service.
     Enqueue(Enqueue),
+    /// See to the jobs of a running service: list, show, cancel, retry, purge.
+    Jobs(jobs::Jobs),
+    /// See to its dead letters: list, show, replay, drop.
+    Dlq(letters::Letters),
     /// Run one round of the cron's work on a running service.
     Sweep(Sweep),
     /// Check the configuration and each outside service, and say how to mend what is wrong.
@@ -267,6 +276,8 @@ fn run(command: Command) -> ExitCode {
             #[cfg(feature = "local")]
             Command::Broker(broker) => local::broker(broker).await,
             Command::Enqueue(enqueue) => client::enqueue(enqueue).await,
+            Command::Jobs(asked) => jobs::jobs(asked).await,
+            Command::Dlq(asked) => letters::letters(asked).await,
             Command::Sweep(sweep) => client::sweep(sweep).await,
             Command::Doctor(asked) => doctor::doctor(asked).await,
             Command::Setup(asked) => setup::setup(asked).await,

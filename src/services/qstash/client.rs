@@ -1,7 +1,7 @@
 //! The client. It makes one request per call and never repeats it: whoever calls knows whether repeating is safe.
 
 use super::reply::{self, Error};
-use super::wire::{self, Cancelled, DeadLetters, Deleted, Message, Published};
+use super::wire::{self, Cancelled, DeadLetter, DeadLetters, Deleted, Message, Published};
 use super::{Publish, signature::SigningKeys};
 use crate::measure::Service;
 use crate::services::outbound::Http;
@@ -87,6 +87,11 @@ impl QStash {
         let given = fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?)));
         address.query_pairs_mut().extend_pairs(given);
         Ok(self.send(self.request(Method::GET, address)).await?.unwrap_or_default())
+    }
+
+    /// One dead letter; none if it is not there (any more).
+    pub async fn dead_letter(&self, dlq_id: &str) -> Result<Option<DeadLetter>, Error> {
+        self.send(self.request(Method::GET, self.address(&["dlq", dlq_id]))).await
     }
 
     /// False if it is gone already.
