@@ -58,13 +58,13 @@ test('a job shows up by itself, moves, and is found by what it is', async () => 
   await row(page, id).waitFor({ state: 'detached' });
   assert.match(page.url(), /#\/jobs\?status=failed$/);
   await page.getByText('More filters').click();
-  await page.getByLabel('Project').fill('list-failed');
+  await page.getByLabel('Project', { exact: true }).fill('list-failed');
   await page.waitForURL(/project=list-failed/);
   await row(page, bad).waitFor();
   await page.reload();
   await row(page, bad).waitFor();
-  assert.equal(await page.getByLabel('Project').inputValue(), 'list-failed');
-  await page.getByLabel('Project').fill('nobody-s');
+  assert.equal(await page.getByLabel('Project', { exact: true }).inputValue(), 'list-failed');
+  await page.getByLabel('Project', { exact: true }).fill('nobody-s');
   await shows(page, /No job is like this|Nothing like this/);
   sound();
   await context.close();
@@ -172,7 +172,7 @@ test('the overview tells what needs somebody, and sweeps', async () => {
   const id = await running('over-view');
   const bad = await failed('over-failed');
   const { page, context, sound } = await look();
-  await page.getByText(/dead letter waits/).waitFor();
+  await page.getByText(/dead letters? waits? for a decision/).waitFor();
   await row(page, id).getByText('Processing').waitFor();
   await page.getByRole('heading', { name: 'Signing keys' }).waitFor();
   await shows(page, 'Safe to roll');
@@ -223,6 +223,7 @@ test('what strangers write stays text', async () => {
     await goto(page, hash);
     assert.deepEqual(await page.evaluate(() => [globalThis.owned, document.querySelectorAll('main :is(img, script, iframe)').length]), [undefined, 0]);
   }
+  sound();
   const stopped = await page.evaluate(() => {
     try {
       document.body.innerHTML = '<img src=x onerror="globalThis.owned=1">';
@@ -232,7 +233,6 @@ test('what strangers write stays text', async () => {
     }
   });
   assert.ok(stopped, 'markup from a text is refused');
-  sound();
   await context.close();
 });
 
