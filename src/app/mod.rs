@@ -3,8 +3,10 @@
 
 #[cfg(feature = "local")]
 pub mod broker;
+pub mod doctor;
 #[cfg(feature = "local")]
 pub mod local;
+pub mod setup;
 
 use crate::clock;
 use crate::config::{Config, StoreConfig};

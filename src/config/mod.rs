@@ -2,6 +2,7 @@
 //! variable is a problem, never another mode. Secrets are wrapped as they are read and never printed.
 
 mod auth;
+mod parts;
 mod problems;
 mod protection;
 mod qstash;
@@ -10,6 +11,7 @@ mod redis;
 mod tests;
 mod timing;
 
+pub use parts::Parts;
 pub use problems::{Problem, Problems};
 pub use qstash::QStashConfig;
 

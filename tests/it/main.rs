@@ -4,6 +4,7 @@
 mod broker;
 mod corpus;
 mod cutter;
+mod doctor;
 mod e2e;
 mod flow;
 mod http;
@@ -15,6 +16,7 @@ mod outbound;
 mod pages;
 mod program;
 mod properties;
+mod regions;
 mod sdk;
 mod signature;
 mod source;
