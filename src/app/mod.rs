@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+/// With the commit it is made from, or `unknown`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CLIPRELAY_BUILT_FROM"), ")");
 /// How often the local loop sweeps.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 /// From the signal to the end: what still runs then is cut off, and delivered again.
@@ -66,7 +68,7 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     if !serverless {
         tasks.spawn(sweep_on(Arc::clone(&engine)));
     }
-    tracing::info!(%address, "listening");
+    tracing::info!(%address, version = VERSION, "listening");
     Ok(Service { address, engine, stopping, tasks })
 }
 

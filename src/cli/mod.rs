@@ -12,6 +12,7 @@ mod client;
 #[cfg(feature = "local")]
 mod demo;
 mod end;
+mod health;
 #[cfg(feature = "local")]
 mod local;
 mod serve;
@@ -29,7 +30,7 @@ use url::Url;
 
 /// Dependable video-to-clips jobs: Klap behind QStash and Redis, or all of it on this machine.
 #[derive(Parser)]
-#[command(name = "cliprelay", version, about, after_help = EXIT_CODES)]
+#[command(name = "cliprelay", version = crate::app::VERSION, about, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -59,6 +60,8 @@ enum Command {
     Enqueue(Enqueue),
     /// Run one round of the cron's work on a running service.
     Sweep(Sweep),
+    /// Ask a running server whether it lives.
+    Health(Health),
     /// Print the HTTP interface as `OpenAPI` 3.1, for generators of clients.
     Openapi,
 }
@@ -96,6 +99,9 @@ struct Demo {
 #[cfg(feature = "local")]
 #[derive(Args)]
 struct Sandbox {
+    /// Address to listen on. Beyond this machine anybody can use it: it takes every key.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
     #[arg(long, default_value_t = 9000)]
     port: u16,
     /// Folder for everything that must survive a restart.
@@ -154,6 +160,13 @@ struct Sweep {
     server: Server,
 }
 
+#[derive(Args)]
+struct Health {
+    /// Where it answers [default: the service on this machine, at PORT or 3000].
+    #[arg(long)]
+    url: Option<Url>,
+}
+
 /// The program.
 pub fn main() -> ExitCode {
     run(Cli::parse().command.unwrap_or(Command::Serve))
@@ -183,6 +196,7 @@ fn run(command: Command) -> ExitCode {
             Command::Broker(broker) => local::broker(broker).await,
             Command::Enqueue(enqueue) => client::enqueue(enqueue).await,
             Command::Sweep(sweep) => client::sweep(sweep).await,
+            Command::Health(health) => health::health(health).await,
             Command::Openapi => {
                 let text = crate::http::openapi::text();
                 out!("{}", text.trim_end());
