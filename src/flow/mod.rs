@@ -1,8 +1,8 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
 //! (load and compare-and-commit) and `told`, `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`, `list`, `clip`; and for operators `audit`,
-//! `letters`, `replay`, `purge`.
+//! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit`, `letters`, `replay`, `purge` and `survey` (how all of
+//! it stands); `measured` (what is told of it).
 
 mod audit;
 mod clip;
@@ -14,15 +14,18 @@ mod journal;
 mod letters;
 mod limits;
 mod list;
+mod measured;
 mod outbox;
 mod purge;
 mod readiness;
 mod rebuild;
+mod recent;
 mod record;
 mod replay;
 mod spent;
 mod status;
 mod step;
+mod survey;
 mod sweep;
 mod told;
 mod watch;
@@ -39,11 +42,13 @@ pub use limits::{Limit, Policy, Protection, Standing, TurnError};
 pub use list::{Jobs, Listing, Place, Search, Since};
 pub use purge::Purged;
 pub use readiness::Readiness;
+pub use recent::{Recent, SignedPush};
 pub use record::Fault;
 pub use replay::{Chosen, Done, Handled, Handling, Handlings, LETTERS_MAX};
 pub use spent::Spent;
 pub use status::{Find, Seen, Status};
-pub use sweep::Swept;
+pub use survey::{Money, Waiting};
+pub use sweep::{Round, Swept};
 pub use watch::Watcher;
 
 use crate::job::{Limits, Millis};
@@ -63,6 +68,7 @@ pub struct Engine {
     pub(crate) services: Services,
     pub(crate) settings: Settings,
     watches: watch::Watches,
+    surveys: survey::Surveys,
     /// Cancelled when the process is asked to stop: no new claims, running steps wind up.
     stopping: CancellationToken,
     ids: Ids,
@@ -132,7 +138,15 @@ impl Engine {
         stopping: CancellationToken,
         ids: Ids,
     ) -> Self {
-        Self { store, services, settings, watches: watch::Watches::default(), stopping, ids }
+        Self {
+            store,
+            services,
+            settings,
+            watches: watch::Watches::default(),
+            surveys: survey::Surveys::default(),
+            stopping,
+            ids,
+        }
     }
 
     fn new_id(&self) -> Uuid {

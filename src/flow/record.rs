@@ -3,7 +3,7 @@
 
 use super::limits::rest_of_day;
 use super::told::tell_landed;
-use super::{Engine, Limit, millis};
+use super::{Engine, Limit, measured, millis};
 use crate::job::ledger::Intent;
 use crate::job::{self, Event, Job, JobId, Millis, OpId, Refused, Usage, wire};
 use crate::sabotage::{self, Sabotage};
@@ -130,9 +130,13 @@ impl Engine {
         let commit = self.commit_of(None, &mut job, expected, along, (clock.now(), Usage::default()));
         match self.persist(&commit, until).await? {
             Committed::Applied { version, due, .. } => {
+                measured::created(&job);
                 Ok(self.applied(Loaded { job, version, clock, read: Usage::default() }, due))
             }
-            Committed::Replayed(record) => Ok(self.applied(decode(&record, clock)?, Vec::new())),
+            Committed::Replayed(record) => {
+                measured::created(&job);
+                Ok(self.applied(decode(&record, clock)?, Vec::new()))
+            }
             Committed::Conflict(record) => Ok(Updated::Refused(Refused::OldNews, Box::new(decode(&record, clock)?))),
             Committed::Remembered(reply) => Ok(Updated::Remembered(reply)),
             Committed::PointerTaken(_) => Ok(Updated::PointerTaken),
@@ -178,10 +182,12 @@ impl Engine {
             let commit = self.commit_of(Some(&loaded.job), &mut next, expected, along, (now, loaded.read));
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
+                    measured::moved(&loaded.job, &next);
                     let next = Loaded { job: next, version, clock: loaded.clock, read: Usage::default() };
                     return Ok(written(self.applied(next, due)));
                 }
                 Committed::Replayed(record) => {
+                    measured::moved(&loaded.job, &next);
                     return Ok(written(self.applied(decode(&record, loaded.clock)?, Vec::new())));
                 }
                 Committed::Conflict(record) if along.exact => {

@@ -6,6 +6,7 @@ use super::record::{Loaded, Updated};
 use super::step::{EXACT, exhausted, job_timeout};
 use super::{Delivery, Engine, Fault};
 use crate::job::{self, By, Event, Judgement, Millis, Refused, retry, wire};
+use crate::measure;
 use crate::services::qstash::wire::FailureCallback;
 use crate::store;
 use std::time::Duration;
@@ -69,6 +70,7 @@ impl Engine {
             message.dlq_id = dlq_id,
             "redeliveries used up"
         );
+        measure::spent();
         let until = Instant::now() + PATIENCE;
         for _ in 0..DECIDED {
             if let Some(spent) = self.note_spent(&message, dlq_id, told, until).await? {

@@ -6,12 +6,13 @@ use super::delivery::{Delivery, Reply};
 use super::journal::StepJournal;
 use super::rebuild::Rebuilt;
 use super::record::{Along, Loaded, Updated};
-use super::{Engine, Fault, millis};
+use super::{Engine, Fault, measured, millis};
 use crate::job::{
     self, By, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Position, Report, Settlement,
     State, wire,
 };
 use crate::kinds::{Context, Halt, Kind};
+use crate::measure;
 use crate::sabotage::{self, Sabotage};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -109,6 +110,7 @@ impl Engine {
         // A store that forgot may have been told of the job by an older message: this one may know of more that is paid.
         message.receipts.iter().for_each(|receipt| loaded.job.ledger.receive(receipt));
         let length = kind.length(&loaded.job.step);
+        let age = loaded.now().saturating_sub(loaded.job.message.not_before);
         let times = &self.settings.steps;
         let begun = Instant::now();
         let lease = Lease {
@@ -119,13 +121,17 @@ impl Engine {
         let token = lease.token.clone();
         let claim = Event::Claim { push: message.push(), lease, from: delivery.from.clone() };
         Ok(match self.update(&loaded, &claim, &EXACT, until).await? {
-            Updated::Applied(loaded, _) => Ok(Claimed {
-                loaded: *loaded,
-                token,
-                kind,
-                step_end: begun + times.step(length),
-                lease_end: begun + times.lease(length),
-            }),
+            Updated::Applied(loaded, _) => {
+                let step = kind.known_step(&loaded.job.step);
+                measure::claimed(step, loaded.job.attempts, Duration::from_millis(age));
+                Ok(Claimed {
+                    loaded: *loaded,
+                    token,
+                    kind,
+                    step_end: begun + times.step(length),
+                    lease_end: begun + times.lease(length),
+                })
+            }
             Updated::Refused(_, loaded) => Err(Some(*loaded)),
             Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) | Updated::Limited(_) => Err(None),
         })
@@ -138,6 +144,7 @@ impl Engine {
         tracing::info!(job.id = %id, job.position = %loaded.job.at, job.step = step, job.attempt = loaded.job.attempts, "step begins");
         let context_job = loaded.job.clone();
         let now = loaded.now();
+        let begun = Instant::now();
         let journal = StepJournal::new(self, token, loaded, step_end, lease_end);
         let context =
             Context { job: &context_job, now, pace: &self.settings.pace, services: &self.services, journal: &journal };
@@ -149,6 +156,7 @@ impl Engine {
                 ended => ended,
             }
         };
+        measure::step_ended(kind.known_step(&step), measured::outcome(&ended), begun.elapsed());
         journal.write_receipts(lease_end.max(Instant::now() + STORE_PATIENCE)).await;
         let token = journal.token().clone();
         let loaded = journal.into_loaded();

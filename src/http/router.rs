@@ -1,8 +1,10 @@
 //! Every route, and the layers around them.
 
-use super::routes::admin::{audit as deeds, jobs as all, letters, purge};
-use super::routes::{clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, page as pages};
-use super::{Http, cors, hardening, problem};
+use super::routes::admin::{audit as deeds, jobs as all, letters, purge, stats};
+use super::routes::{
+    clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, metrics, page as pages,
+};
+use super::{Http, cors, hardening, measured, problem};
 use axum::Router;
 use axum::http::{HeaderName, header};
 use axum::middleware::{from_fn, map_request};
@@ -17,6 +19,7 @@ use tower_http::trace::{DefaultOnFailure, TraceLayer};
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(super) const PAGE: &str = "/";
+pub(super) const ASSETS: &str = "/dashboard/{file}";
 pub(super) const PROCESS: &str = "/api/process-klap";
 pub(super) const RETRY: &str = "/api/process-klap/retry";
 pub(super) const EVENTS: &str = "/api/process-klap/events";
@@ -36,12 +39,15 @@ pub(super) const ADMIN_DROP: &str = "/api/admin/dead-letters/drop";
 pub(super) const ADMIN_AUDIT: &str = "/api/admin/audit";
 pub(super) const HEALTH: &str = "/api/health";
 pub(super) const READY: &str = "/api/ready";
+pub(super) const METRICS: &str = "/metrics";
+pub(super) const STATS: &str = "/api/admin/stats";
 pub(super) const OPENAPI: &str = "/api/openapi.json";
 pub(super) const DOCS: &str = "/api/docs";
 
 /// The routes this build serves; the serverless host's file and the description are compared with them.
 pub const ROUTES: &[&str] = &[
     PAGE,
+    ASSETS,
     PROCESS,
     RETRY,
     EVENTS,
@@ -59,8 +65,10 @@ pub const ROUTES: &[&str] = &[
     ADMIN_REPLAY,
     ADMIN_DROP,
     ADMIN_AUDIT,
+    STATS,
     HEALTH,
     READY,
+    METRICS,
     OPENAPI,
     DOCS,
 ];
@@ -72,6 +80,7 @@ pub fn router(http: Http) -> Router {
     let http = Arc::new(http);
     let routes = Router::new()
         .route(PAGE, get(pages::first))
+        .route(ASSETS, get(pages::file))
         .route(PROCESS, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
         .route(RETRY, post(jobs::retry))
         .route(EVENTS, get(sse::events))
@@ -91,6 +100,8 @@ pub fn router(http: Http) -> Router {
         .route(ADMIN_AUDIT, get(deeds::audit))
         .route(HEALTH, get(health::health))
         .route(READY, get(health::ready))
+        .route(METRICS, get(metrics::metrics))
+        .route(STATS, get(stats::stats))
         .route(OPENAPI, get(documents::document))
         .route(DOCS, get(documents::docs))
         .with_state(http);
@@ -105,6 +116,7 @@ pub fn router(http: Http) -> Router {
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new()))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(from_fn(measured::request))
             .layer(from_fn(harden))
             .option_layer(cors)
             .layer(from_fn(problem::write_out))

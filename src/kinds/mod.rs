@@ -190,6 +190,18 @@ impl Kind {
         }
     }
 
+    /// Every step it may be at.
+    pub fn steps(self) -> &'static [&'static str] {
+        match self {
+            Self::Clip => clip::STEPS,
+        }
+    }
+
+    /// A step by a name that stands in the program; a newer build's is `other`.
+    pub fn known_step(self, step: &str) -> &'static str {
+        self.steps().iter().find(|known| **known == step).copied().unwrap_or("other")
+    }
+
     /// What it has cost by now, calls that may have been billed included.
     pub fn cents_paid(self, job: &Job) -> u64 {
         match self {

@@ -19,8 +19,13 @@ pub fn commands(commit: &Commit) -> u32 {
         // Expiry and tombstone; or what was a tombstone is none.
         + if expires { 2 } else { when(is_new, 1) }
         + when(commit.due != DueAt::Keep, 1)
-        + when(counts.live != Live::Keep, 1)
-        + when(counts.live_max.is_some(), 4)
+        + match counts.live {
+            Live::Keep => 0,
+            // Those that must have ended go as well.
+            Live::Until(_) => 3,
+            Live::Ended => 1,
+        }
+        + when(counts.live_max.is_some(), 2)
         + when(counts.tally.is_some(), 2)
         + 3 * u32::try_from(commit.listed.len()).unwrap_or(u32::MAX / 3)
         + when(commit.peek_due > 0 || is_new, 1)

@@ -11,10 +11,11 @@
 //! | `reply:<owner, key>`         | reply remembered under an idempotency key               | [`Remember::ttl`]            |
 //! | `jobs:<owner>`               | sorted set, all of score 0: creation time and job id    | [`Listed::keep`] after the last entry |
 //! | `list:all`, `list:failed`    | the same of all owners' jobs; of those that failed, by when they did | as `jobs:<owner>` |
-//! | `count:<name>`               | a counter: `sweeps`, `rate:owner:<owner>`, `rate:address:<address>` | its window after first use |
+//! | `count:sweeps`               | rounds of the sweep                                     | a day after the last         |
+//! | `count:rate:owner:<owner>`, `count:rate:address:<address>` | turns taken from a window | the window after the first   |
 //! | `count:spend:<day>`          | cents counted on that UTC day                           | [`Tally::ttl`]               |
 //! | `live`                       | sorted set: job id by when it has ended at the latest   | entry by entry               |
-//! | `log:<name>`                 | list, newest first: `audit`, what operators did         | [`Store::note`]'s `ttl` after the last entry |
+//! | `log:<name>`                 | list, newest first: `audit`, what operators did; `sweeps`, what rounds mended | [`Store::note`]'s `ttl` after the last entry |
 //! | `writable`                   | nothing; written by [`Store::ping`]                     | one minute                   |
 //!
 //! [`Expiry::record`]: super::Expiry::record
@@ -55,6 +56,9 @@ pub fn address_rate(network: &str) -> String {
     format!("rate:address:{network}")
 }
 
+/// Rounds of the sweep.
+pub const ROUNDS: &str = "sweeps";
+
 /// What was spent on a day, counted from the epoch.
 pub fn spent_on(day: u64) -> String {
     format!("spend:{day}")
@@ -63,6 +67,11 @@ pub fn spent_on(day: u64) -> String {
 /// The list of an owner's jobs.
 pub fn list(owner: &Owner) -> ListKey {
     ListKey(owner.as_str().to_owned())
+}
+
+/// What rounds of the sweep mended.
+pub fn sweeps() -> LogKey {
+    LogKey("sweeps".to_owned())
 }
 
 /// The list of everybody's jobs.

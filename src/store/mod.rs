@@ -11,12 +11,14 @@
 mod cost;
 mod counts;
 pub mod keys;
+mod measured;
 #[cfg(feature = "local")]
 pub mod redb;
 pub mod redis;
 
 pub use cost::{COMMANDS_OF_A_READ, commands};
 pub use counts::{Counts, Live, Taken, Tally, Turn, Window};
+pub use measured::Measured;
 
 use crate::job::id::{JobId, Millis, OpId};
 use async_trait::async_trait;
@@ -57,8 +59,15 @@ pub trait Store: Send + Sync + 'static {
     /// out, and dropped. Two round trips, three if something is dropped.
     async fn list(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error>;
 
-    /// Adds one to a counter that is forgotten `window` after its first use; the new value.
+    /// What is live and due, counted, with the records of up to `limit` of the live jobs: those first that have ended soonest
+    /// at the latest. Two round trips, one if nothing is live.
+    async fn survey(&self, limit: usize) -> Result<Survey, Error>;
+
+    /// Adds one to a counter that is forgotten `window` after its last use; the new value.
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error>;
+
+    /// Counters as they stand, in the order of their names; `None`: not used, or forgotten. One round trip.
+    async fn counted(&self, names: &[String]) -> Result<Vec<Option<Window>>, Error>;
 
     /// Takes a turn from each window, or none of any. Asked again after a lost answer it may take twice. One round trip.
     async fn take(&self, turns: &[Turn]) -> Result<Taken, Error>;
@@ -98,6 +107,19 @@ pub struct Read {
 pub struct Due {
     pub now: Millis,
     pub jobs: Vec<JobId>,
+}
+
+/// What [`Store::survey`] answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    pub now: Millis,
+    /// Live jobs, those whose record is lost among them until they have ended at the latest.
+    pub live: u64,
+    /// Jobs whose due time has come.
+    pub due: u64,
+    /// The earliest due time there is, come or not.
+    pub earliest_due: Option<Millis>,
+    pub records: Vec<(JobId, Record)>,
 }
 
 /// What [`Store::list`] answers.

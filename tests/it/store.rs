@@ -6,10 +6,12 @@ mod over_time;
 #[cfg(feature = "local")]
 mod redb_only;
 mod redis_only;
+mod replica;
 mod suite;
 mod suite_counts;
 mod suite_lists;
 mod suite_logs;
+mod suite_survey;
 mod suite_time;
 mod writes;
 
@@ -75,7 +77,9 @@ conformance!(
     suite_counts::a_tally_takes_no_more_than_it_may,
     suite_counts::of_many_commits_no_more_are_counted_than_may_be,
     suite_counts::a_refused_commit_counts_nothing,
-    suite_time::a_counter_starts_anew_after_its_window,
+    suite_survey::what_is_live_and_due_is_counted,
+    suite_survey::records_of_the_live_are_read,
+    suite_time::a_counter_starts_anew_some_time_after_its_last_use,
     suite_time::time_is_told_and_does_not_go_back,
     suite_time::ping_and_opening_answer,
 );

@@ -13,7 +13,8 @@ struct Operation {
 }
 
 /// Who calls is asked on every route of the frontend, and every job is read from the store.
-const CALLER: &[&str] = &["unauthorized", "invalid_token", "token_expired", "not_a_user", "issuer_unavailable"];
+const CALLER: &[&str] =
+    &["unauthorized", "invalid_token", "token_expired", "not_a_user", "foreign_host", "issuer_unavailable"];
 const STORE: &[&str] = &["unreadable_record", "store_unavailable", "newer_version"];
 const QUERY: &[&str] = &["bad_request"];
 const BODY: &[&str] =
@@ -88,7 +89,10 @@ const OPERATIONS: &[Operation] = &[
     Operation { id: "audit", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["invalid"]] },
     Operation { id: "health", headers: &[], problems: &[] },
     Operation { id: "ready", headers: &[], problems: &[] },
+    Operation { id: "metrics", headers: &[], problems: &[&["unauthorized"]] },
+    Operation { id: "stats", headers: &[], problems: &[&["unauthorized"], STORE] },
     Operation { id: "page", headers: &[], problems: &[] },
+    Operation { id: "pageFile", headers: &[], problems: &[&["not_found"]] },
     Operation { id: "openapi", headers: &[], problems: &[] },
     Operation { id: "docs", headers: &[], problems: &[] },
 ];

@@ -9,4 +9,5 @@ pub(in crate::http) mod events;
 pub(in crate::http) mod health;
 pub(in crate::http) mod jobs;
 pub(in crate::http) mod list;
+pub(in crate::http) mod metrics;
 pub(in crate::http) mod page;

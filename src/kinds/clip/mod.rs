@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 pub const NAME: &str = "clip";
+pub const STEPS: &[&str] = &step::ALL;
 
 mod step {
     pub const SUBMIT: &str = "submit";

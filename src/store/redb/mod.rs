@@ -6,13 +6,14 @@ mod commit;
 mod counts;
 mod list;
 mod log;
+mod survey;
 mod tables;
 
 pub use clock::Clock;
 
 use super::{
     Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store,
-    Taken, Turn,
+    Survey, Taken, Turn, Window,
 };
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
@@ -270,6 +271,15 @@ impl Store for RedbStore {
     async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error> {
         let log = log.clone();
         self.read(move |read, now| log::newest(read, &log, limit, now)).await
+    }
+
+    async fn survey(&self, limit: usize) -> Result<Survey, Error> {
+        self.read(move |read, now| survey::survey(read, limit, now)).await
+    }
+
+    async fn counted(&self, names: &[String]) -> Result<Vec<Option<Window>>, Error> {
+        let names = names.to_vec();
+        self.read(move |read, now| survey::counted(read, &names, now)).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

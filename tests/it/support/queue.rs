@@ -74,6 +74,8 @@ pub struct Inner {
     pub asked: Vec<String>,
     pub trouble: VecDeque<Trouble>,
     pub refuse_all: bool,
+    /// The keys it tells, if others than it signs with.
+    pub keys: Option<[String; 2]>,
     /// Dead letters of its own, beside those of dead messages.
     pub letters: Vec<DeadLetter>,
     pub letters_deleted: Vec<String>,
@@ -171,7 +173,8 @@ async fn answer(State(queue): State<Queue>, request: Request) -> Response {
             inner.publish(&queue.clock, destination, parts.headers, body)
         }
         (&Method::GET, "/v2/keys") => {
-            let keys = Keys { current: CURRENT.to_owned(), next: NEXT.to_owned() };
+            let [current, next] = inner.keys.clone().unwrap_or([CURRENT.to_owned(), NEXT.to_owned()]);
+            let keys = Keys { current, next };
             axum::Json(keys).into_response()
         }
         (&Method::GET, "/v2/dlq") => {

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cliprelay::job::{JobId, OpId};
 use cliprelay::store::{
-    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Store, Taken,
-    Turn,
+    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Store, Survey,
+    Taken, Turn, Window,
 };
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
@@ -184,6 +184,16 @@ impl Store for Watched {
     async fn list(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error> {
         self.watch.asked()?;
         self.inner.list(list, before, limit).await
+    }
+
+    async fn survey(&self, limit: usize) -> Result<Survey, Error> {
+        self.watch.asked()?;
+        self.inner.survey(limit).await
+    }
+
+    async fn counted(&self, names: &[String]) -> Result<Vec<Option<Window>>, Error> {
+        self.watch.asked()?;
+        self.inner.counted(names).await
     }
 
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {

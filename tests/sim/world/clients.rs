@@ -9,8 +9,8 @@ use bytes::Bytes;
 use cliprelay::job::JobId;
 use cliprelay::services::outbound::{Transport, Unanswered};
 use cliprelay::store::{
-    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Store, Taken,
-    Turn,
+    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Store, Survey,
+    Taken, Turn, Window,
 };
 use reqwest::{Request, Response};
 use std::future::{Future, pending};
@@ -225,6 +225,22 @@ impl Store for Shop {
         self.read(|world| {
             let now = world.now();
             world.state().store.list(list, before, limit, now)
+        })
+        .await
+    }
+
+    async fn survey(&self, limit: usize) -> Result<Survey, Error> {
+        self.read(|world| {
+            let now = world.now();
+            world.state().store.survey(limit, now)
+        })
+        .await
+    }
+
+    async fn counted(&self, names: &[String]) -> Result<Vec<Option<Window>>, Error> {
+        self.read(|world| {
+            let now = world.now();
+            world.state().store.counted(names, now)
         })
         .await
     }

@@ -6,6 +6,7 @@ pub(in crate::http) mod jobs;
 pub(in crate::http) mod letters;
 pub(in crate::http) mod purge;
 mod query;
+pub(in crate::http) mod stats;
 pub(in crate::http) mod view;
 
 use crate::flow::Deed;
