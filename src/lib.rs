@@ -10,6 +10,7 @@ pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 #[cfg(feature = "local")]
 pub mod embedded;
 pub mod flow;
@@ -19,5 +20,6 @@ pub mod kinds;
 pub mod measure;
 pub mod sabotage;
 pub mod services;
+pub mod setup;
 pub mod store;
 pub mod telemetry;

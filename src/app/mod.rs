@@ -3,8 +3,10 @@
 
 #[cfg(feature = "local")]
 pub mod broker;
+pub mod doctor;
 #[cfg(feature = "local")]
 pub mod local;
+pub mod setup;
 
 use crate::clock;
 use crate::config::{Config, StoreConfig};
@@ -25,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+/// With the commit it is made from, or `unknown`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CLIPRELAY_BUILT_FROM"), ")");
 /// How often the local loop sweeps.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const TIDY_EVERY: Duration = Duration::from_secs(10);
@@ -63,6 +67,9 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     if matches!(&config.auth, Auth::Tokens(options) if options.audience.is_none()) {
         tracing::warn!("AUTH_AUDIENCE is not set: tokens of the issuer are taken whatever they were made for");
     }
+    if matches!(config.auth, Auth::None) && !address.ip().is_loopback() {
+        tracing::warn!("AUTH is none and HOST is not loopback: whoever reaches this machine can start jobs");
+    }
     let serverless = config.serverless;
     let (engine, http) = compose(config, stopping.clone(), tasks.clone())?;
     tasks.spawn(http::serve(listener, http, stopping.clone()));
@@ -70,7 +77,7 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
         tasks.spawn(sweep_on(Arc::clone(&engine)));
     }
     tasks.spawn(tidy_on(stopping.clone()));
-    tracing::info!(%address, "listening");
+    tracing::info!(%address, version = VERSION, "listening");
     Ok(Service { address, engine, stopping, tasks })
 }
 

@@ -1,8 +1,8 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
-//! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
+//! (load and compare-and-commit) and `told`, `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit` and `survey` (how all of it stands); `measured` (what is
-//! told of it).
+//! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit`, `letters`, `replay`, `purge` and `survey` (how all of
+//! it stands); `measured` (what is told of it).
 
 mod audit;
 mod clip;
@@ -11,19 +11,23 @@ mod delivery;
 mod enqueue;
 mod intake;
 mod journal;
+mod letters;
 mod limits;
 mod list;
 mod measured;
 mod outbox;
+mod purge;
 mod readiness;
 mod rebuild;
 mod recent;
 mod record;
+mod replay;
 mod spent;
 mod status;
 mod step;
 mod survey;
 mod sweep;
+mod told;
 mod watch;
 
 pub use crate::kinds::{AskedOptions, FieldError, Kind, PublicClip, View};
@@ -33,11 +37,14 @@ pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
 pub use intake::{Ask, Checked, Trust};
+pub use letters::{From as LettersFrom, Letter, Letters, Side as LetterSide};
 pub use limits::{Limit, Policy, Protection, Standing, TurnError};
 pub use list::{Jobs, Listing, Place, Search, Since};
+pub use purge::Purged;
 pub use readiness::Readiness;
 pub use recent::{Recent, SignedPush};
 pub use record::Fault;
+pub use replay::{Chosen, Done, Handled, Handling, Handlings, LETTERS_MAX};
 pub use spent::Spent;
 pub use status::{Find, Seen, Status};
 pub use survey::{Money, Waiting};

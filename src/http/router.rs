@@ -1,6 +1,6 @@
 //! Every route, and the layers around them.
 
-use super::routes::admin::{audit as deeds, jobs as all, stats};
+use super::routes::admin::{audit as deeds, jobs as all, letters, purge, stats};
 use super::routes::{
     clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, metrics, page as pages,
 };
@@ -32,6 +32,10 @@ pub(super) const ADMIN_JOBS: &str = "/api/admin/jobs";
 pub(super) const ADMIN_JOB: &str = "/api/admin/jobs/{id}";
 pub(super) const ADMIN_CANCEL: &str = "/api/admin/jobs/{id}/cancel";
 pub(super) const ADMIN_RETRY: &str = "/api/admin/jobs/{id}/retry";
+pub(super) const ADMIN_PURGE: &str = "/api/admin/jobs/purge";
+pub(super) const ADMIN_LETTERS: &str = "/api/admin/dead-letters";
+pub(super) const ADMIN_REPLAY: &str = "/api/admin/dead-letters/replay";
+pub(super) const ADMIN_DROP: &str = "/api/admin/dead-letters/drop";
 pub(super) const ADMIN_AUDIT: &str = "/api/admin/audit";
 pub(super) const HEALTH: &str = "/api/health";
 pub(super) const READY: &str = "/api/ready";
@@ -56,6 +60,10 @@ pub const ROUTES: &[&str] = &[
     ADMIN_JOB,
     ADMIN_CANCEL,
     ADMIN_RETRY,
+    ADMIN_PURGE,
+    ADMIN_LETTERS,
+    ADMIN_REPLAY,
+    ADMIN_DROP,
     ADMIN_AUDIT,
     STATS,
     HEALTH,
@@ -85,6 +93,10 @@ pub fn router(http: Http) -> Router {
         .route(ADMIN_JOB, get(all::show))
         .route(ADMIN_CANCEL, post(all::cancel))
         .route(ADMIN_RETRY, post(all::retry))
+        .route(ADMIN_PURGE, post(purge::purge))
+        .route(ADMIN_LETTERS, get(letters::list))
+        .route(ADMIN_REPLAY, post(letters::replay))
+        .route(ADMIN_DROP, post(letters::drop_them))
         .route(ADMIN_AUDIT, get(deeds::audit))
         .route(HEALTH, get(health::health))
         .route(READY, get(health::ready))

@@ -145,12 +145,12 @@ impl Class {
 impl Exchange {
     pub fn of(status: u16) -> Self {
         match status {
-            ..400 => Self::Ok,
+            0..400 => Self::Ok,
             401 | 403 => Self::Denied,
             404 | 410 => Self::Missing,
             429 => Self::Busy,
-            ..500 => Self::Refused,
             500.. => Self::Failed,
+            _ => Self::Refused,
         }
     }
 }
@@ -158,10 +158,10 @@ impl Exchange {
 impl Status {
     pub fn of(status: u16) -> Self {
         match status {
-            ..200 => Self::Informed,
-            ..300 => Self::Succeeded,
-            ..400 => Self::Elsewhere,
-            ..500 => Self::Refused,
+            0..200 => Self::Informed,
+            200..300 => Self::Succeeded,
+            300..400 => Self::Elsewhere,
+            400..500 => Self::Refused,
             500.. => Self::Failed,
         }
     }

@@ -6,6 +6,7 @@ mod over_time;
 #[cfg(feature = "local")]
 mod redb_only;
 mod redis_only;
+mod replica;
 mod suite;
 mod suite_counts;
 mod suite_lists;

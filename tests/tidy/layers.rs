@@ -11,8 +11,20 @@ struct Layer {
     why: &'static str,
 }
 
-const EVERYTHING_BELOW_APP: &[&str] =
-    &["clock", "config", "embedded", "flow", "http", "job", "kinds", "services", "store", "telemetry"];
+const EVERYTHING_BELOW_APP: &[&str] = &[
+    "clock",
+    "config",
+    "doctor",
+    "embedded",
+    "flow",
+    "http",
+    "job",
+    "kinds",
+    "services",
+    "setup",
+    "store",
+    "telemetry",
+];
 const EVERYTHING_BELOW_CONFIG: &[&str] =
     &["embedded", "flow", "http", "job", "kinds", "services", "store", "telemetry"];
 
@@ -37,7 +49,13 @@ const LAYERS: &[Layer] = &[
         why: "how a job moves does not depend on who asked",
     },
     Layer { module: "kinds", may_name: &["services", "job"], why: "a kind tells its outcome and writes no state" },
+    Layer {
+        module: "doctor",
+        may_name: &["services", "store"],
+        why: "it asks those whom a job will ask, by the same clients, and decides nothing of a job's",
+    },
     Layer { module: "store", may_name: &["job"], why: "a store compares and commits, and decides nothing" },
+    Layer { module: "setup", may_name: &["services"], why: "it changes what is outside, and nothing of a job's" },
     Layer { module: "services", may_name: &[], why: "a client knows its vendor and nothing of ours" },
     Layer {
         module: "services::identity",
@@ -132,11 +150,13 @@ pub fn planted() -> Vec<(&'static str, &'static str, String)> {
             "use crate::{\n    job::Job,\n    store::{self, Store},\n};",
         ),
         file("store names flow", "src/store/redis/mod.rs", "use super::super::flow::Engine;"),
+        file("setup names store", "src/setup/bucket.rs", "use crate::store::Store;"),
         file("services names job", "src/services/mod.rs", "use crate::job::Job;"),
         file("services::klap names services", "src/services/klap/mod.rs", "use super::supabase::Client;"),
         file("services::outbound names", "src/services/outbound.rs", "use crate::services::klap::Client;"),
         file("embedded names services", "src/embedded/klap/mod.rs", "use crate::services::klap::Client;"),
         file("embedded names flow", "src/embedded/broker/mod.rs", "mod tests { use crate::flow::Engine; }"),
+        file("doctor names config", "src/doctor/redis.rs", "use crate::config::Config;"),
         file("job names kinds", "src/job/mod.rs", "use crate::kinds::*;"),
         file("clock names job", "src/clock.rs", "use super::job::id::Millis;"),
         file("is not in tests/tidy/layers.rs", "src/utilities.rs", ""),

@@ -13,7 +13,8 @@ struct Operation {
 }
 
 /// Who calls is asked on every route of the frontend, and every job is read from the store.
-const CALLER: &[&str] = &["unauthorized", "invalid_token", "token_expired", "not_a_user", "issuer_unavailable"];
+const CALLER: &[&str] =
+    &["unauthorized", "invalid_token", "token_expired", "not_a_user", "foreign_host", "issuer_unavailable"];
 const STORE: &[&str] = &["unreadable_record", "store_unavailable", "newer_version"];
 const QUERY: &[&str] = &["bad_request"];
 const BODY: &[&str] =
@@ -81,6 +82,10 @@ const OPERATIONS: &[Operation] = &[
             &["not_found", "not_failed", "project_busy", "cannot_retry", "queue_full", "budget_exhausted"],
         ],
     },
+    Operation { id: "purgeJobs", headers: &[], problems: &[OPERATOR, STORE, BODY] },
+    Operation { id: "deadLetters", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["invalid"]] },
+    Operation { id: "replayDeadLetters", headers: &[], problems: &[OPERATOR, STORE, BODY] },
+    Operation { id: "dropDeadLetters", headers: &[], problems: &[OPERATOR, STORE, BODY] },
     Operation { id: "audit", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["invalid"]] },
     Operation { id: "health", headers: &[], problems: &[] },
     Operation { id: "ready", headers: &[], problems: &[] },

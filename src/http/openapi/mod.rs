@@ -7,7 +7,7 @@ pub(super) mod page;
 mod problems;
 pub(super) mod shapes;
 
-use super::routes::admin::{audit, jobs as all, stats};
+use super::routes::admin::{audit, jobs as all, letters, purge, stats};
 use super::routes::{clips, cron, deliveries, documents, events, health, jobs, list, metrics, page as pages};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -33,7 +33,8 @@ added to answers; readers are to ignore those they do not know.";
     paths(
         jobs::enqueue, jobs::status, jobs::cancel, jobs::retry, events::events, list::list, clips::clip,
         deliveries::worker, deliveries::failed, cron::sweep,
-        all::list, all::show, all::cancel, all::retry, audit::audit, stats::stats,
+        all::list, all::show, all::cancel, all::retry, purge::purge,
+        letters::list, letters::replay, letters::drop_them, audit::audit, stats::stats,
         health::health, health::ready, metrics::metrics,
         pages::first, pages::file, documents::document, documents::docs,
     ),

@@ -1,6 +1,7 @@
 //! What is true of every job, whatever its kind. The pieces the tests put their jobs together from are here.
 
 mod failures;
+mod history;
 mod judging;
 mod paid;
 mod random;

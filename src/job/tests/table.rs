@@ -138,7 +138,8 @@ fn an_end_takes_in_receipts_and_nothing_else_of_them() {
     for (_, job) in jobs().into_iter().filter(|(_, job)| job.is_final()) {
         let late = after(&job, &receive("a", "late"), T0 + MINUTE);
         assert_eq!(late.ledger.receipts.last(), Some(&receipt("late")));
-        let as_before = Job { ledger: job.ledger.clone(), updated_at: job.updated_at, ..late };
+        let (ledger, history) = (job.ledger.clone(), job.history.clone());
+        let as_before = Job { ledger, history, updated_at: job.updated_at, ..late };
         assert_eq!(as_before, job);
     }
 }

@@ -23,7 +23,7 @@ pub struct Unusable(#[from] reqwest::Error);
 
 /// Why no keys came. Fit for logs.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoKeys {
+pub enum NoKeys {
     #[error("{0}")]
     Blocked(#[from] outbound::Blocked),
     #[error("{0}")]

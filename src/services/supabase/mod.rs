@@ -5,9 +5,11 @@
 //! are streamed from whoever holds them; a refusal is read while sending, because the server answers early and then stops
 //! reading. The project's row belongs to other people too: it is merged, never written as a whole.
 
+mod buckets;
 mod call;
 mod columns;
 mod error;
+mod inspect;
 mod pieces;
 mod resumable;
 mod rows;
@@ -15,6 +17,7 @@ mod send;
 mod storage;
 pub mod wire;
 
+pub use buckets::{BucketSettings, CLIP_TYPE};
 pub use columns::{BadColumns, Columns};
 pub use error::Error;
 pub use pieces::Pieces;

@@ -3,6 +3,7 @@
 
 mod commit;
 mod failure;
+mod inspect;
 mod link;
 mod list;
 mod options;
@@ -18,6 +19,7 @@ use super::{
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
 use bytes::Bytes;
+use failure::Failure;
 use link::{Link, Repeat, Request, Timing};
 use redis::{Cmd, FromRedisValue, Script, cmd, pipe};
 use secrecy::ExposeSecret;
@@ -38,6 +40,7 @@ const MARK: Duration = Duration::from_mins(1);
 
 pub struct RedisStore {
     link: Link,
+    dialect: Dialect,
     names: Names,
     commit: Code,
     count: Code,
@@ -60,6 +63,7 @@ impl RedisStore {
         options.check()?;
         let timing = Timing { connect: options.connect_timeout, response: options.response_timeout };
         Ok(Self {
+            dialect: options.dialect(),
             link: Link::new(options.url.expose_secret(), timing).map_err(|_| InvalidOptions::Url)?,
             names: Names::new(&options.prefix).ok_or(InvalidOptions::Prefix)?,
             commit: Code::new(COMMIT, options.dialect()),

@@ -3,6 +3,8 @@
 
 pub(in crate::http) mod audit;
 pub(in crate::http) mod jobs;
+pub(in crate::http) mod letters;
+pub(in crate::http) mod purge;
 mod query;
 pub(in crate::http) mod stats;
 pub(in crate::http) mod view;

@@ -79,7 +79,7 @@ fn since(value: &str) -> Result<Since, String> {
     Ok(Since::At(u64::try_from(time.as_millisecond()).unwrap_or_default()))
 }
 
-fn place(cursor: &str) -> Option<Place> {
+pub(super) fn place(cursor: &str) -> Option<Place> {
     let text = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     Place::parse(std::str::from_utf8(&text).ok()?)
 }

@@ -1,5 +1,7 @@
 //! The JSON that operators are told: a job as a row and whole, what happened to it, what it cost, what was done by hand.
 
+pub mod letters;
+
 use crate::flow::{Deed, PublicClip, Status};
 use crate::http::view::{JobStatus, time};
 use crate::job::history::{By, Ended, Entry, History, Signed, What};
@@ -207,6 +209,24 @@ pub struct Cost {
     klap_usd: f64,
     possible_duplicate_charge: u32,
     bytes_stored: u64,
+}
+
+/// Jobs that were deleted, or would be.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Purged)]
+pub struct PurgedView {
+    /// Always true.
+    pub success: bool,
+    pub dry_run: bool,
+    pub purged: usize,
+    /// Their ids.
+    pub jobs: Vec<String>,
+    /// There may be others: ask again.
+    pub more: bool,
+    /// Where to go on; null: there are none.
+    #[schema(required = true)]
+    pub next_cursor: Option<String>,
 }
 
 /// What operators did, the newest first.
