@@ -128,15 +128,13 @@ impl Engine {
             job.charge = None;
         }
         let commit = self.commit_of(None, &mut job, expected, along, (clock.now(), Usage::default()));
-        match self.persist(&commit, until).await? {
+        let committed = self.persist(&commit, until).await?;
+        measured::created(&job, &committed);
+        match committed {
             Committed::Applied { version, due, .. } => {
-                measured::created(&job);
                 Ok(self.applied(Loaded { job, version, clock, read: Usage::default() }, due))
             }
-            Committed::Replayed(record) => {
-                measured::created(&job);
-                Ok(self.applied(decode(&record, clock)?, Vec::new()))
-            }
+            Committed::Replayed(record) => Ok(self.applied(decode(&record, clock)?, Vec::new())),
             Committed::Conflict(record) => Ok(Updated::Refused(Refused::OldNews, Box::new(decode(&record, clock)?))),
             Committed::Remembered(reply) => Ok(Updated::Remembered(reply)),
             Committed::PointerTaken(_) => Ok(Updated::PointerTaken),
