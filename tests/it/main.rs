@@ -2,16 +2,22 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop, wherever it is")]
 
 mod broker;
+mod container;
 mod corpus;
 mod cutter;
 mod doctor;
 mod e2e;
 mod flow;
+mod guide;
 mod http;
 mod klap;
+mod metrics;
+mod moving;
 mod openapi;
+mod operator;
 mod outbound;
 mod pages;
+mod postgres;
 mod program;
 mod properties;
 mod regions;
@@ -21,4 +27,5 @@ mod source;
 mod store;
 mod supabase;
 mod support;
+mod vercel;
 mod wire;

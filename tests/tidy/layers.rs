@@ -83,6 +83,7 @@ const LAYERS: &[Layer] = &[
     Layer { module: "job", may_name: &[], why: "what a job is stands alone" },
     Layer { module: "clock", may_name: &[], why: "it reads the machine's time and nothing else" },
     Layer { module: "telemetry", may_name: &[], why: "logs are set up before anything else" },
+    Layer { module: "measure", may_name: &[], why: "what is measured is named here, and by nobody else's names" },
     Layer { module: "sabotage", may_name: &[], why: "a switch knows nothing of what it breaks" },
     Layer { module: "lib", may_name: &[], why: "the map of the crate names no way through it" },
 ];
@@ -100,7 +101,7 @@ pub fn check(source: &Source) -> Vec<String> {
         let own = layer.module.split("::");
         let within =
             fits(own, path) || !LAYERS.iter().any(|layer| path.first().is_some_and(|top| top == top_of(layer)));
-        let is_switch = path.first().is_some_and(|top| top == "sabotage");
+        let is_switch = path.first().is_some_and(|top| top == "sabotage" || top == "measure");
         within || is_switch || layer.may_name.iter().any(|pattern| fits(pattern.split("::"), path))
     };
     named(source)
@@ -133,6 +134,7 @@ fn fits<'a>(pattern: impl Iterator<Item = &'a str>, path: &[String]) -> bool {
 pub fn planted() -> Vec<(&'static str, &'static str, String)> {
     let file = |rule, path, text: &str| (rule, path, format!("//! Doc.\n{text}"));
     vec![
+        file("measure names job", "src/measure/mod.rs", "use crate::job::Job;"),
         file("sabotage names job", "src/sabotage.rs", "use crate::job::Job;"),
         file("main names flow", "src/main.rs", "fn main() { cliprelay::flow::run() }"),
         file("bin names flow", "src/bin/x.rs", "use cliprelay::flow;"),

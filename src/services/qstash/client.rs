@@ -1,8 +1,9 @@
 //! The client. It makes one request per call and never repeats it: whoever calls knows whether repeating is safe.
 
 use super::reply::{self, Error};
-use super::wire::{self, Cancelled, DeadLetters, Deleted, Message, Published};
+use super::wire::{self, Cancelled, DeadLetter, DeadLetters, Deleted, Message, Published};
 use super::{Publish, signature::SigningKeys};
+use crate::measure::Service;
 use crate::services::outbound::Http;
 use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
@@ -47,7 +48,7 @@ impl QStash {
     /// many make; any other path is refused, since QStash would answer it with a puzzling "invalid destination url".
     pub fn new(http: impl Into<Http>, options: Options) -> Result<Self, Error> {
         let root = root(&options.url)?;
-        Ok(Self { http: http.into(), root, token: options.token, timeout: options.timeout })
+        Ok(Self { http: http.into().to(Service::Qstash), root, token: options.token, timeout: options.timeout })
     }
 
     /// The destination stands raw in the path: QStash refuses it percent-encoded. A fragment is no part of a request.
@@ -86,6 +87,11 @@ impl QStash {
         let given = fields.iter().filter_map(|(name, value)| Some((*name, value.as_ref()?)));
         address.query_pairs_mut().extend_pairs(given);
         Ok(self.send(self.request(Method::GET, address)).await?.unwrap_or_default())
+    }
+
+    /// One dead letter; none if it is not there (any more).
+    pub async fn dead_letter(&self, dlq_id: &str) -> Result<Option<DeadLetter>, Error> {
+        self.send(self.request(Method::GET, self.address(&["dlq", dlq_id]))).await
     }
 
     /// False if it is gone already.

@@ -25,6 +25,7 @@ pub use resumable::{CHUNK, Offset, RESUMABLE_FROM, UploadUrl};
 pub use rows::{Merge, MergedClips, ProjectRow};
 pub use storage::ObjectInfo;
 
+use crate::measure::Service;
 use crate::services::outbound::Http;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -85,7 +86,10 @@ pub enum Unusable {
 /// The client: one bucket, one table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Supabase {
+    /// For storage.
     http: Http,
+    /// For the table.
+    rows: Http,
     key: HeaderMap,
     options: Options,
 }
@@ -103,7 +107,8 @@ impl Supabase {
             return Err(Unusable::Table(options.table));
         }
         let key = key_headers(&options.service_key)?;
-        Ok(Self { http: http.into(), key, options })
+        let http = http.into().to(Service::Storage);
+        Ok(Self { rows: http.clone().to(Service::Rows), http, key, options })
     }
 
     /// `{url}/{segments…}`, each segment encoded by itself.

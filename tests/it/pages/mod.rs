@@ -1,6 +1,7 @@
 //! Our pages in a real browser. What is looked at and pressed there is written in `tests/js/pages`.
 
 mod broker;
+mod dashboard;
 mod example;
 
 use crate::support::processes::run;
