@@ -76,7 +76,7 @@ async fn a_job_the_cron_and_a_preview_as_deployed() {
     }
     world.keeps_secrets(&[&production, &preview]);
     for function in production.functions.iter().chain(&preview.functions) {
-        let version = concat!("version=", env!("CARGO_PKG_VERSION"), " (");
+        let version = concat!(env!("CARGO_PKG_VERSION"), " (");
         let logged = function.logged();
         assert!(logged.contains(version) && !logged.contains("(unknown)"), "which commit runs is told: {logged}");
     }
