@@ -124,8 +124,8 @@ impl Local {
 }
 
 /// Starts the stand-ins alone.
-pub async fn sandbox(port: u16, data: &Path) -> Result<Sandbox> {
-    let listener = bind(IpAddr::from([127, 0, 0, 1]), port, "--port").await?;
+pub async fn sandbox(host: IpAddr, port: u16, data: &Path) -> Result<Sandbox> {
+    let listener = bind(host, port, "--port").await?;
     Ok(sandbox::start(listener, data).await?)
 }
 

@@ -27,6 +27,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+/// With the commit it is made from, or `unknown`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CLIPRELAY_BUILT_FROM"), ")");
 /// How often the local loop sweeps.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
 const TIDY_EVERY: Duration = Duration::from_secs(10);
@@ -75,7 +77,7 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
         tasks.spawn(sweep_on(Arc::clone(&engine)));
     }
     tasks.spawn(tidy_on(stopping.clone()));
-    tracing::info!(%address, "listening");
+    tracing::info!(%address, version = VERSION, "listening");
     Ok(Service { address, engine, stopping, tasks })
 }
 

@@ -70,7 +70,7 @@ fn dot_env() -> Result<HashMap<String, String>, End> {
 pub(super) async fn sandbox(sandbox: Sandbox) -> Result<(), End> {
     let logs = local::logs(&environment, "info");
     telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
-    let running = local::sandbox(sandbox.port, &sandbox.data).await?;
+    let running = local::sandbox(sandbox.host, sandbox.port, &sandbox.data).await?;
     out!("# stand-ins for Klap and Supabase on http://{}; point a service at them:", running.address);
     for (name, value) in running.environment() {
         out!("export {name}={value}");

@@ -13,6 +13,7 @@ mod client;
 mod demo;
 mod doctor;
 mod end;
+mod health;
 mod jobs;
 mod letters;
 #[cfg(feature = "local")]
@@ -38,7 +39,7 @@ use url::Url;
 
 /// Dependable video-to-clips jobs: Klap behind QStash and Redis, or all of it on this machine.
 #[derive(Parser)]
-#[command(name = "cliprelay", version, about, after_help = EXIT_CODES)]
+#[command(name = "cliprelay", version = crate::app::VERSION, about, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -72,6 +73,8 @@ enum Command {
     Dlq(letters::Letters),
     /// Run one round of the cron's work on a running service.
     Sweep(Sweep),
+    /// Ask a running server whether it lives.
+    Health(Health),
     /// Check the configuration and each outside service, and say how to mend what is wrong.
     Doctor(Doctor),
     /// Make what a deployment needs outside: the sweep's schedule at QStash and the bucket at Supabase.
@@ -117,6 +120,9 @@ struct Demo {
 #[cfg(feature = "local")]
 #[derive(Args)]
 struct Sandbox {
+    /// Address to listen on. Beyond this machine anybody can use it: it takes every key.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
     /// Port to listen on.
     #[arg(long, default_value_t = 9000)]
     port: u16,
@@ -248,6 +254,13 @@ struct Man {
     out: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Health {
+    /// Where it answers [default: the service on this machine, at PORT or 3000].
+    #[arg(long)]
+    url: Option<Url>,
+}
+
 /// The program.
 pub fn main() -> ExitCode {
     run(Cli::parse().command.unwrap_or(Command::Serve))
@@ -279,6 +292,7 @@ fn run(command: Command) -> ExitCode {
             Command::Jobs(asked) => jobs::jobs(asked).await,
             Command::Dlq(asked) => letters::letters(asked).await,
             Command::Sweep(sweep) => client::sweep(sweep).await,
+            Command::Health(health) => health::health(health).await,
             Command::Doctor(asked) => doctor::doctor(asked).await,
             Command::Setup(asked) => setup::setup(asked).await,
             Command::Completions(asked) => {

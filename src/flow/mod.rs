@@ -1,5 +1,5 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
-//! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
+//! (load and compare-and-commit) and `told`, `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
 //! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit`, `letters`, `replay`, `purge` and `survey` (how all of
 //! it stands); `measured` (what is told of it).
@@ -27,6 +27,7 @@ mod status;
 mod step;
 mod survey;
 mod sweep;
+mod told;
 mod watch;
 
 pub use crate::kinds::{AskedOptions, FieldError, Kind, PublicClip, View};

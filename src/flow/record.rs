@@ -2,22 +2,18 @@
 //! a write that lost the race is decided again on the record that won.
 
 use super::limits::rest_of_day;
+use super::told::tell_landed;
 use super::{Engine, Limit, measured, millis};
-use crate::job::history::{Entry, What};
 use crate::job::ledger::Intent;
-use crate::job::{self, Event, Job, JobId, Limits, Millis, OpId, Refused, State, Usage, wire};
-use crate::kinds::Kind;
+use crate::job::{self, Event, Job, JobId, Millis, OpId, Refused, Usage, wire};
 use crate::sabotage::{self, Sabotage};
-use crate::store::{
-    self, Commit, Committed, DueAt, Expected, Expiry, LISTED_MAX, LISTED_OF_ALL_MAX, Listed, Place, PointerWrite,
-    Record, Remember, keys,
-};
+use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record, Remember, keys};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// How long a late push of a deleted job can still come: tombstones outlive records at least by this.
-const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
+pub(super) const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
 
 /// Why a record cannot be used now. Nothing has been decided on it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -132,15 +128,13 @@ impl Engine {
             job.charge = None;
         }
         let commit = self.commit_of(None, &mut job, expected, along, (clock.now(), Usage::default()));
-        match self.persist(&commit, until).await? {
+        let committed = self.persist(&commit, until).await?;
+        measured::created(&job, &committed);
+        match committed {
             Committed::Applied { version, due, .. } => {
-                measured::created(&job);
                 Ok(self.applied(Loaded { job, version, clock, read: Usage::default() }, due))
             }
-            Committed::Replayed(record) => {
-                measured::created(&job);
-                Ok(self.applied(decode(&record, clock)?, Vec::new()))
-            }
+            Committed::Replayed(record) => Ok(self.applied(decode(&record, clock)?, Vec::new())),
             Committed::Conflict(record) => Ok(Updated::Refused(Refused::OldNews, Box::new(decode(&record, clock)?))),
             Committed::Remembered(reply) => Ok(Updated::Remembered(reply)),
             Committed::PointerTaken(_) => Ok(Updated::PointerTaken),
@@ -308,17 +302,6 @@ impl Engine {
         commit
     }
 
-    /// Longer than any record stays that is not written as listed again.
-    fn listed(&self, job: &Job) -> Vec<Listed> {
-        let Limits { queue_timeout, job_timeout, done_ttl, failed_ttl, .. } = self.settings.limits;
-        let life = Duration::from_millis(queue_timeout + job_timeout + done_ttl.max(failed_ttl));
-        let entry = |list, at, most| Listed { list, place: Place::new(at, &job.id), most, keep: life + TOMBSTONE };
-        let failed_at = job.finished_at.filter(|_| job.state == State::Failed);
-        let failed = failed_at.map(|at| entry(keys::failed_jobs(), at, LISTED_OF_ALL_MAX));
-        let own = entry(keys::list(&job.owner), job.created_at, LISTED_MAX);
-        [own, entry(keys::all_jobs(), job.created_at, LISTED_OF_ALL_MAX)].into_iter().chain(failed).collect()
-    }
-
     fn new_op(&self) -> OpId {
         OpId::new(self.new_id().simple().to_string())
     }
@@ -378,17 +361,6 @@ fn carry_over(had: &Loaded, found: &mut Loaded) -> bool {
     ledger.intents.extend(missing);
     ledger.possible_duplicates = ledger.possible_duplicates.max(known.possible_duplicates);
     more
-}
-
-/// Tells of the clips that a step's write says have landed: what that is, only the job's kind knows.
-fn tell_landed(before: &Job, event: &Event, next: &mut Job, now: Millis) {
-    if !matches!(event, Event::Checkpoint { .. } | Event::Settle { .. }) || before.plan == next.plan {
-        return;
-    }
-    let landed = Kind::parse(&before.kind).map_or(Vec::new(), |kind| kind.landed(before, next));
-    if !landed.is_empty() {
-        next.history.stored(&Entry::new(before, What::Stored, now), landed);
-    }
 }
 
 fn over_budget(clock: Clock) -> Updated {

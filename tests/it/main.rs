@@ -2,6 +2,9 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop, wherever it is")]
 
 mod broker;
+mod commit;
+#[cfg(target_os = "linux")]
+mod container;
 mod corpus;
 mod cutter;
 mod doctor;
@@ -26,4 +29,5 @@ mod source;
 mod store;
 mod supabase;
 mod support;
+mod vercel;
 mod wire;

@@ -78,6 +78,25 @@ fn every_route_that_is_served_is_reached_in_its_function() {
     }
 }
 
+/// infra/vercel.md changes this line for the plan whose crons run once a day.
+#[test]
+fn the_cron_is_one_line_that_can_be_changed() {
+    assert_eq!(VERCEL.matches("\"schedule\": \"* * * * *\"").count(), 1);
+}
+
+#[test]
+fn the_image_is_built_with_the_oldest_compiler_that_is_promised() {
+    let version = MANIFEST.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"'));
+    let version = version.expect("the oldest compiler is named");
+    let dockerfile = include_str!("../../infra/Dockerfile");
+    assert!(
+        dockerfile.contains(&format!("FROM rust:{version}-")),
+        "infra/Dockerfile is built with another than {version}"
+    );
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&format!("({version} or newer)")), "README.md promises another than {version}");
+}
+
 #[test]
 fn nothing_at_the_root_that_the_host_would_act_on() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -138,6 +138,7 @@ pub(super) fn which(query: Result<Query<Which>, QueryRejection>) -> Result<Which
 )]
 pub async fn status(
     State(http): State<Arc<Http>>,
+    Received(received): Received,
     Caller(owner): Caller,
     headers: HeaderMap,
     query: Result<Query<Which>, QueryRejection>,
@@ -145,7 +146,9 @@ pub async fn status(
     let which = which(query)?;
     let find = which.find()?;
     let seen = seen(&headers);
-    let wait = Duration::from_secs(which.wait.unwrap_or(0)).min(http.wait_max);
+    // What it took to know the caller is part of what the host allows.
+    let left = http.wait_max.saturating_sub(received.elapsed());
+    let wait = Duration::from_secs(which.wait.unwrap_or(0)).min(left);
     let found = if wait.is_zero() {
         let found = http.engine.status(&find, &owner).await?;
         found.map(|status| {

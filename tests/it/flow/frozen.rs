@@ -6,7 +6,7 @@ use crate::support::queue::Sent;
 use crate::support::time::until;
 use crate::support::watched::Moment;
 use cliprelay::flow::{Delivery, Reply};
-use cliprelay::job::{Job, Ledger};
+use cliprelay::job::{History, Job, Ledger, Usage};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,7 +93,8 @@ pub fn is_success(reply: &Reply) -> bool {
     matches!(reply, Reply::Done | Reply::OldNews)
 }
 
-/// A record without what may be written at any time: what is known of paid calls, and when that was.
+/// A record without what may be written at any time: what is known of paid calls, when that was, and what is told of it.
 pub fn state(job: Job) -> Job {
-    Job { ledger: Ledger::default(), updated_at: 0, ..job }
+    let (ledger, usage, history) = (Ledger::default(), Usage::default(), History::default());
+    Job { ledger, usage, history, updated_at: 0, ..job }
 }

@@ -33,13 +33,23 @@ impl Dev {
 }
 
 #[tokio::test]
-async fn jobs_are_looked_at_and_acted_on() {
+async fn jobs_are_looked_at() {
     Dev::start().await.visited("dashboard.mjs", &[]).await;
 }
 
 #[tokio::test]
-async fn it_is_for_everybody_and_for_ten_thousand_jobs() {
+async fn jobs_are_acted_on() {
+    Dev::start().await.visited("dashboard_deeds.mjs", &[]).await;
+}
+
+#[tokio::test]
+async fn it_is_for_everybody() {
     Dev::start().await.visited("dashboard_looks.mjs", &[]).await;
+}
+
+#[tokio::test]
+async fn nothing_at_all_ten_thousand_jobs_and_trouble_are_told() {
+    Dev::start().await.visited("dashboard_states.mjs", &[]).await;
 }
 
 #[tokio::test]
