@@ -66,6 +66,8 @@ pub async fn start(options: &Options, get: &dyn Fn(&str) -> Option<String>) -> R
         value => get(name).or_else(|| value.cloned()),
     };
     let config = Config::read(&lookup, Some(options.data.join("jobs.redb")))?;
+    // For this machine only, like the rest.
+    let config = Config { metrics_open: true, ..config };
     let service = start_service(config, listener)?;
     Ok(Local { service, broker, sandbox })
 }

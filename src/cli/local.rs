@@ -20,7 +20,12 @@ pub(super) async fn dev(dev: Dev) -> Result<(), End> {
     };
     let local = local::start(&options, &get).await?;
     let (address, broker, sandbox) = (local.service.address, local.broker.address, &local.sandbox);
-    out!("dashboard  http://{address}/");
+    // The published one may be said aloud; another is its owner's.
+    let secret = match get("WORKER_SECRET") {
+        Some(_) => "your WORKER_SECRET".to_owned(),
+        None => format!("the secret `{}`", local::OPERATOR_SECRET),
+    };
+    out!("dashboard  http://{address}/  (opens with {secret})");
     out!("broker     http://{broker}  (QSTASH_DEV=true clients find it on port 8080)");
     out!("           http://{broker}/_broker/  (its messages, to look at)");
     out!("stand-ins  http://{}  (Klap and Supabase)", sandbox.address);

@@ -6,7 +6,7 @@ use crate::http::{ApiKey, Auth};
 use crate::services::identity::{Keys, Options};
 use crate::services::outbound::{AllowList, is_public};
 use secrecy::ExposeSecret;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use url::{Host, Url};
 
 const KEY_LENGTH_MIN: usize = 8;
@@ -48,6 +48,14 @@ pub(super) fn read(reader: &mut Reader<'_>, exposed: bool, allow: &AllowList) ->
             }
             None
         }
+    }
+}
+
+/// Where `serve` listens if nothing is said: with everybody let in, for this machine only.
+pub(super) fn host(reader: &Reader<'_>) -> IpAddr {
+    match reader.text("AUTH").as_deref() {
+        Some("none") => Ipv4Addr::LOCALHOST.into(),
+        _ => Ipv4Addr::UNSPECIFIED.into(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! variable is a problem, never another mode. Secrets are wrapped as they are read and never printed.
 
 mod auth;
+mod parts;
 mod problems;
 mod protection;
 mod qstash;
@@ -10,6 +11,7 @@ mod redis;
 mod tests;
 mod timing;
 
+pub use parts::Parts;
 pub use problems::{Problem, Problems};
 pub use qstash::QStashConfig;
 
@@ -23,7 +25,7 @@ use crate::store;
 use crate::telemetry::Format;
 use problems::Reader;
 use secrecy::SecretString;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 use url::{Host, Url};
 
@@ -43,6 +45,8 @@ pub struct Config {
     pub auth_unused: Vec<&'static str>,
     /// Either opens the operator's routes.
     pub operator_secrets: Vec<SecretString>,
+    /// Anybody may read the metrics: never but on one's own machine.
+    pub metrics_open: bool,
     pub cors_origins: Vec<String>,
     pub limits: Limits,
     pub protection: Protection,
@@ -113,7 +117,7 @@ impl Config {
         let public_url = public_url(&mut reader, serverless);
         let exposed = serverless || public_url.as_ref().is_some_and(|url| !is_loopback(url));
         let times = timing::read(&mut reader, serverless);
-        let host = reader.parsed("HOST", IpAddr::V4(Ipv4Addr::UNSPECIFIED), "must be an IP address");
+        let host = reader.parsed("HOST", auth::host(&reader), "must be an IP address");
         let watchers_max = reader.number("WATCHERS_MAX", 10_000, 1, 1_000_000);
         let port = reader.number("PORT", 3000, 0, 65_535);
         let store = redis::store(&mut reader, local_store);
@@ -148,6 +152,7 @@ impl Config {
             auth,
             auth_unused,
             operator_secrets,
+            metrics_open: false,
             cors_origins,
             limits: times.limits,
             protection,

@@ -3,7 +3,7 @@
 use super::rebuild::split_pointer;
 use super::record::{Along, Loaded, Updated};
 use super::{Engine, Fault, Limit};
-use crate::job::{Event, Failure, Job, JobId, Owner, Refused, State};
+use crate::job::{By, Event, Failure, Job, JobId, Owner, Refused, State};
 use crate::kinds::{Kind, Start};
 use crate::store::{self, keys};
 use std::time::Duration;
@@ -41,12 +41,18 @@ pub enum RetryError {
     Fault(#[from] Fault),
 }
 
+/// Who asks: an operator has no owner's name.
+fn by(owner: Option<&Owner>) -> By {
+    if owner.is_some() { By::Owner } else { By::Operator }
+}
+
 impl Engine {
     /// Ends a job at once and for good; its pending message is withdrawn as far as possible.
     pub async fn cancel(&self, id: &JobId, owner: Option<&Owner>) -> Result<Job, CancelError> {
         let loaded = self.owned(id, owner).await?.ok_or(CancelError::NotFound)?;
         let until = Instant::now() + PATIENCE;
-        let cancelled = match self.update(&loaded, &Event::Cancel, &Along::default(), until).await? {
+        let by = by(owner);
+        let cancelled = match self.update(&loaded, &Event::Cancel { by }, &Along::default(), until).await? {
             Updated::Applied(cancelled, _) => cancelled.job,
             Updated::Refused(_, loaded) => return Err(CancelError::Final(Box::new(loaded.job))),
             Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) | Updated::Limited(_) => {
@@ -82,7 +88,7 @@ impl Engine {
                 }
             }
             let along = Along { take_pointer: Some(holds), opens: true, ..Along::default() };
-            match self.update(&loaded, &Event::Retry { step, plan, stage }, &along, until).await? {
+            match self.update(&loaded, &Event::Retry { step, plan, stage, by: by(owner) }, &along, until).await? {
                 Updated::Applied(loaded, _) => return Ok(self.started(*loaded, until).await),
                 Updated::Refused(Refused::NotFailed, _) => return Err(RetryError::NotFailed),
                 // Somebody else wrote in between: decide again.

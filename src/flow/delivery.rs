@@ -1,6 +1,6 @@
 //! A push that has been verified, and all it can be answered.
 
-use crate::job::Failure;
+use crate::job::{Failure, Origin};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -8,6 +8,14 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Delivery {
     pub body: Bytes,
+    pub from: Origin,
+}
+
+impl Delivery {
+    /// One of which nothing else is known.
+    pub fn new(body: Bytes) -> Self {
+        Self { body, from: Origin::default() }
+    }
 }
 
 /// What QStash is told; `http` turns it into status and headers.

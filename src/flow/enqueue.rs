@@ -6,6 +6,7 @@ use super::record::{Along, Clock, Loaded, Updated};
 use super::{Engine, Fault, Limit, Standing};
 use crate::job::{Job, JobId, NewJob, Owner, ProjectId};
 use crate::kinds::{FieldError, Kind, Start};
+use crate::measure;
 use crate::store::{self, Expected, Remember, keys};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -133,6 +134,7 @@ impl Engine {
             let along = Along { take_pointer: Some(holds), remember, opens: true, ..Along::default() };
             match self.create(job, Expected::Absent, clock, &along, until).await? {
                 Updated::Applied(loaded, _) => {
+                    measure::accepted();
                     if let Err(error) = self.drain(*loaded, request.received + PUBLISH_UNTIL).await {
                         tracing::warn!(job.id = %fresh, %error, "recorded, not published yet");
                     }

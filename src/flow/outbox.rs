@@ -5,6 +5,7 @@ use super::Engine;
 use super::record::{Along, Loaded, Updated};
 use crate::job::{Event, Push, wire};
 use crate::kinds::{Kind, Length};
+use crate::measure::{self, Publication};
 use crate::services::qstash::{self, Publish};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -32,7 +33,13 @@ impl Engine {
         }
         let message = self.message(&loaded);
         let published = timeout_at(until, self.services.qstash.publish(&message)).await;
-        let published = published.map_err(|_| Unpublished::Late)??;
+        let published = published.map_err(|_| Unpublished::Late).and_then(|published| Ok(published?));
+        measure::published(match &published {
+            Ok(published) if published.deduplicated => Publication::Deduplicated,
+            Ok(_) => Publication::Published,
+            Err(_) => Publication::Failed,
+        });
+        let published = published?;
         let push = Push { at: loaded.job.at, send: loaded.job.send };
         tracing::info!(
             job.id = %loaded.job.id,

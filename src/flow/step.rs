@@ -6,12 +6,13 @@ use super::delivery::{Delivery, Reply};
 use super::journal::StepJournal;
 use super::rebuild::Rebuilt;
 use super::record::{Along, Loaded, Updated};
-use super::{Engine, Fault, millis};
+use super::{Engine, Fault, measured, millis};
 use crate::job::{
-    self, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Position, Report, Settlement, State,
-    wire,
+    self, By, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Position, Report, Settlement,
+    State, wire,
 };
 use crate::kinds::{Context, Halt, Kind};
+use crate::measure;
 use crate::sabotage::{self, Sabotage};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -51,7 +52,7 @@ impl Engine {
         if self.stopping.is_cancelled() {
             return Reply::away("this process is stopping");
         }
-        match self.claim(&message).await {
+        match self.claim(&message, delivery).await {
             Ok(Ok(claimed)) => Box::pin(self.run(claimed)).await,
             Ok(Err(reply)) => reply,
             Err(Fault::Newer(version)) => Reply::newer(version),
@@ -60,7 +61,7 @@ impl Engine {
     }
 
     /// Takes the step for this delivery, or says what to answer instead.
-    async fn claim(&self, message: &wire::Message) -> Result<Result<Claimed, Reply>, Fault> {
+    async fn claim(&self, message: &wire::Message, delivery: &Delivery) -> Result<Result<Claimed, Reply>, Fault> {
         let id = &message.envelope.job_id;
         let until = Instant::now() + STORE_PATIENCE;
         let (mut found, clock) = self.load(id).await?;
@@ -87,7 +88,7 @@ impl Engine {
                     let Some(kind) = kind else {
                         return Ok(Err(Reply::newer(wire::VERSION + 1)));
                     };
-                    match self.take(loaded, message, kind, until).await? {
+                    match self.take(loaded, message, kind, delivery, until).await? {
                         Ok(claimed) => return Ok(Ok(claimed)),
                         Err(again) => found = again,
                     }
@@ -103,11 +104,13 @@ impl Engine {
         mut loaded: Loaded,
         message: &wire::Message,
         kind: Kind,
+        delivery: &Delivery,
         until: Instant,
     ) -> Result<Result<Claimed, Option<Loaded>>, Fault> {
         // A store that forgot may have been told of the job by an older message: this one may know of more that is paid.
         message.receipts.iter().for_each(|receipt| loaded.job.ledger.receive(receipt));
         let length = kind.length(&loaded.job.step);
+        let age = loaded.now().saturating_sub(loaded.job.message.not_before);
         let times = &self.settings.steps;
         let begun = Instant::now();
         let lease = Lease {
@@ -116,15 +119,19 @@ impl Engine {
             opening: self.store.opening().to_owned(),
         };
         let token = lease.token.clone();
-        let claim = Event::Claim { push: message.push(), lease };
+        let claim = Event::Claim { push: message.push(), lease, from: delivery.from.clone() };
         Ok(match self.update(&loaded, &claim, &EXACT, until).await? {
-            Updated::Applied(loaded, _) => Ok(Claimed {
-                loaded: *loaded,
-                token,
-                kind,
-                step_end: begun + times.step(length),
-                lease_end: begun + times.lease(length),
-            }),
+            Updated::Applied(loaded, _) => {
+                let step = kind.known_step(&loaded.job.step);
+                measure::claimed(step, loaded.job.attempts, Duration::from_millis(age));
+                Ok(Claimed {
+                    loaded: *loaded,
+                    token,
+                    kind,
+                    step_end: begun + times.step(length),
+                    lease_end: begun + times.lease(length),
+                })
+            }
             Updated::Refused(_, loaded) => Err(Some(*loaded)),
             Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) | Updated::Limited(_) => Err(None),
         })
@@ -137,6 +144,7 @@ impl Engine {
         tracing::info!(job.id = %id, job.position = %loaded.job.at, job.step = step, job.attempt = loaded.job.attempts, "step begins");
         let context_job = loaded.job.clone();
         let now = loaded.now();
+        let begun = Instant::now();
         let journal = StepJournal::new(self, token, loaded, step_end, lease_end);
         let context =
             Context { job: &context_job, now, pace: &self.settings.pace, services: &self.services, journal: &journal };
@@ -148,6 +156,7 @@ impl Engine {
                 ended => ended,
             }
         };
+        measure::step_ended(kind.known_step(&step), measured::outcome(&ended), begun.elapsed());
         journal.write_receipts(lease_end.max(Instant::now() + STORE_PATIENCE)).await;
         let token = journal.token().clone();
         let loaded = journal.into_loaded();
@@ -257,7 +266,7 @@ impl Engine {
 
     /// Ends the job with this failure, unless it has moved on meanwhile.
     pub(super) async fn give_up(&self, loaded: &Loaded, failure: Failure, until: Instant) -> Result<Reply, Fault> {
-        let event = Event::Fail { failure: failure.clone() };
+        let event = Event::Fail { failure: failure.clone(), by: By::Push };
         match self.update(loaded, &event, &EXACT, until).await? {
             Updated::Applied(..) => Ok(Reply::GaveUp { failure }),
             _ => Ok(Reply::away("the record changed meanwhile")),

@@ -1,7 +1,10 @@
 //! Every route, and the layers around them.
 
-use super::routes::{clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, page as pages};
-use super::{Http, cors, hardening, problem};
+use super::routes::admin::{audit as deeds, jobs as all, letters, purge, stats};
+use super::routes::{
+    clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, metrics, page as pages,
+};
+use super::{Http, cors, hardening, measured, problem};
 use axum::Router;
 use axum::http::{HeaderName, header};
 use axum::middleware::{from_fn, map_request};
@@ -16,6 +19,7 @@ use tower_http::trace::{DefaultOnFailure, TraceLayer};
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(super) const PAGE: &str = "/";
+pub(super) const ASSETS: &str = "/dashboard/{file}";
 pub(super) const PROCESS: &str = "/api/process-klap";
 pub(super) const RETRY: &str = "/api/process-klap/retry";
 pub(super) const EVENTS: &str = "/api/process-klap/events";
@@ -24,14 +28,50 @@ pub(super) const CLIP: &str = "/api/clips/{id}";
 pub(super) const WORKER: &str = "/api/worker/klap";
 pub(super) const FAILED: &str = "/api/worker/klap/failed";
 pub(super) const CRON: &str = "/api/cron/klap";
+pub(super) const ADMIN_JOBS: &str = "/api/admin/jobs";
+pub(super) const ADMIN_JOB: &str = "/api/admin/jobs/{id}";
+pub(super) const ADMIN_CANCEL: &str = "/api/admin/jobs/{id}/cancel";
+pub(super) const ADMIN_RETRY: &str = "/api/admin/jobs/{id}/retry";
+pub(super) const ADMIN_PURGE: &str = "/api/admin/jobs/purge";
+pub(super) const ADMIN_LETTERS: &str = "/api/admin/dead-letters";
+pub(super) const ADMIN_REPLAY: &str = "/api/admin/dead-letters/replay";
+pub(super) const ADMIN_DROP: &str = "/api/admin/dead-letters/drop";
+pub(super) const ADMIN_AUDIT: &str = "/api/admin/audit";
 pub(super) const HEALTH: &str = "/api/health";
 pub(super) const READY: &str = "/api/ready";
+pub(super) const METRICS: &str = "/metrics";
+pub(super) const STATS: &str = "/api/admin/stats";
 pub(super) const OPENAPI: &str = "/api/openapi.json";
 pub(super) const DOCS: &str = "/api/docs";
 
 /// The routes this build serves; the serverless host's file and the description are compared with them.
-pub const ROUTES: [&str; 13] =
-    [PAGE, PROCESS, RETRY, EVENTS, LIST, CLIP, WORKER, FAILED, CRON, HEALTH, READY, OPENAPI, DOCS];
+pub const ROUTES: &[&str] = &[
+    PAGE,
+    ASSETS,
+    PROCESS,
+    RETRY,
+    EVENTS,
+    LIST,
+    CLIP,
+    WORKER,
+    FAILED,
+    CRON,
+    ADMIN_JOBS,
+    ADMIN_JOB,
+    ADMIN_CANCEL,
+    ADMIN_RETRY,
+    ADMIN_PURGE,
+    ADMIN_LETTERS,
+    ADMIN_REPLAY,
+    ADMIN_DROP,
+    ADMIN_AUDIT,
+    STATS,
+    HEALTH,
+    READY,
+    METRICS,
+    OPENAPI,
+    DOCS,
+];
 
 pub fn router(http: Http) -> Router {
     let cors = cors::layer(&http.cors_origins);
@@ -40,6 +80,7 @@ pub fn router(http: Http) -> Router {
     let http = Arc::new(http);
     let routes = Router::new()
         .route(PAGE, get(pages::first))
+        .route(ASSETS, get(pages::file))
         .route(PROCESS, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
         .route(RETRY, post(jobs::retry))
         .route(EVENTS, get(sse::events))
@@ -48,8 +89,19 @@ pub fn router(http: Http) -> Router {
         .route(WORKER, post(deliveries::worker))
         .route(FAILED, post(deliveries::failed))
         .route(CRON, get(cron::sweep).post(cron::sweep))
+        .route(ADMIN_JOBS, get(all::list))
+        .route(ADMIN_JOB, get(all::show))
+        .route(ADMIN_CANCEL, post(all::cancel))
+        .route(ADMIN_RETRY, post(all::retry))
+        .route(ADMIN_PURGE, post(purge::purge))
+        .route(ADMIN_LETTERS, get(letters::list))
+        .route(ADMIN_REPLAY, post(letters::replay))
+        .route(ADMIN_DROP, post(letters::drop_them))
+        .route(ADMIN_AUDIT, get(deeds::audit))
         .route(HEALTH, get(health::health))
         .route(READY, get(health::ready))
+        .route(METRICS, get(metrics::metrics))
+        .route(STATS, get(stats::stats))
         .route(OPENAPI, get(documents::document))
         .route(DOCS, get(documents::docs))
         .with_state(http);
@@ -64,6 +116,7 @@ pub fn router(http: Http) -> Router {
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new()))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(from_fn(measured::request))
             .layer(from_fn(harden))
             .option_layer(cors)
             .layer(from_fn(problem::write_out))

@@ -111,6 +111,14 @@ fn everybody_is_let_in_on_this_machine_only() {
 }
 
 #[test]
+fn where_everybody_is_let_in_only_this_machine_is_listened_to() {
+    let none = [("AUTH", "none"), ("PUBLIC_URL", "http://localhost:3000")];
+    assert_eq!(good(&none).host.to_string(), "127.0.0.1");
+    assert_eq!(good(&[&none[..], &[("HOST", "0.0.0.0")]].concat()).host.to_string(), "0.0.0.0", "it is said");
+    assert_eq!(good(&[]).host.to_string(), "0.0.0.0");
+}
+
+#[test]
 fn published_development_keys_are_refused_where_others_can_reach_us() {
     for variable in ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"] {
         assert_eq!(wrong(&[(variable, PUBLISHED)]), [variable]);

@@ -2,6 +2,7 @@
 //! checked by `services::identity`, and here only told apart by what their bearer is answered.
 
 mod api_keys;
+mod rebinding;
 
 pub use api_keys::ApiKey;
 
@@ -48,6 +49,10 @@ impl Authenticator {
     /// The owner a request speaks for. `now` in unix seconds.
     pub async fn owner(&self, headers: &HeaderMap, now: i64) -> Result<Owner, Problem> {
         match &self.0 {
+            Mode::None if rebinding::is_possible(headers) => {
+                let detail = "Where everybody is let in, only a host's own name or address is answered to; set AUTH";
+                Err(Problem::new(StatusCode::FORBIDDEN, "foreign_host", detail))
+            }
             Mode::None => Ok(Owner::new(EVERYONE)),
             Mode::ApiKeys(keys) => {
                 let given = bearer(headers).ok_or_else(Problem::unauthorized)?;

@@ -30,7 +30,7 @@ pub async fn clip(
     query: Result<Query<Which>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let job = which(query)?.any_job();
+    let job = which(query)?.any_job()?;
     let url = http.engine.clip(&id, job, &owner).await?;
     let headers = [
         (LOCATION, String::from(url)),

@@ -55,7 +55,7 @@ pub async fn events(
 ) -> Result<Response, Problem> {
     let find = super::jobs::which(query)?.one_job()?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
-    let place = http.watching.enter()?;
+    let place = http.place(&owner)?;
     let watcher = http.engine.watch(&find, &owner, last.map(str::to_owned)).await?;
     let watcher = watcher.ok_or_else(|| Problem::not_found("No such job"))?;
     let (sender, receiver) = mpsc::channel(1);

@@ -65,7 +65,11 @@ pub async fn enqueue(
 }
 
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(key) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(Problem::bad_request("Idempotency-Key is there twice"));
+    }
     let key = key.to_str().ok().map(str::trim).filter(|key| (1..=KEY_MAX).contains(&key.len()));
     let key = key.ok_or_else(|| Problem::bad_request("Idempotency-Key must have 1 to 255 printable characters"))?;
     Ok(Some(key.to_owned()))
@@ -100,8 +104,9 @@ impl Which {
         self.job().map(Find::Job)
     }
 
-    pub(super) fn any_job(&self) -> Option<JobId> {
-        self.job_id.as_ref().map(JobId::new)
+    /// The job, if one is named.
+    pub(super) fn any_job(&self) -> Result<Option<JobId>, Problem> {
+        self.job_id.is_some().then(|| self.job()).transpose()
     }
 
     fn job(&self) -> Result<JobId, Problem> {
@@ -155,7 +160,7 @@ pub async fn status(
             (Arc::new(status), news)
         })
     } else {
-        let _place = http.watching.enter()?;
+        let _place = http.place(&owner)?;
         let found = http.engine.status_after(&find, &owner, seen.clone().unwrap_or(Seen::Now), wait).await?;
         found.map(|(status, news)| (status, news || seen.is_none()))
     };

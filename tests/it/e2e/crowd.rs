@@ -2,8 +2,8 @@
 
 use crate::support::processes::{PATIENCE, until};
 use crate::support::system::{API_KEY, System};
-use reqwest::Method;
-use serde_json::json;
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -117,5 +117,61 @@ async fn every_line_of_a_request_has_its_id() {
     assert!(!logged.contains("un fit"));
     for line in logged.lines().filter(|line| line.contains("tower_http") || line.contains("not believed")) {
         assert!(line.contains("request.id"), "{line}");
+    }
+}
+
+/// What the lines of one request say, in order; once its `last` is among them.
+async fn lines_of(system: &System, id: &str, last: &str) -> Vec<Value> {
+    until(&format!("{last:?} is logged of {id}"), async || {
+        let logged = system.serve.logged();
+        let lines = logged.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines: Vec<_> = lines.filter(|line| line["span"]["request.id"] == id).collect();
+        lines.iter().any(|line| line["message"] == last).then_some(lines)
+    })
+    .await
+}
+
+fn id_of(answer: &Response) -> String {
+    answer.headers()["x-request-id"].to_str().expect("an id").to_owned()
+}
+
+#[tokio::test]
+async fn lines_of_streams_and_of_bodies_that_are_not_taken_have_their_ids() {
+    let system = System::start(&[("RUST_LOG", "warn,tower_http=debug"), ("LOG_FORMAT", "json")]).await;
+    // It does not end by itself meanwhile.
+    system.klap_looks([1_000, 0, 0]).await;
+    let job = system.enqueue(&json!({"projectId": "p1", "videoUrl": system.sample()})).await;
+    let path = format!("/api/process-klap/events?jobId={job}");
+    let streams = [
+        system.ask(Method::GET, &path).send().await.expect("a stream"),
+        system.ask(Method::GET, &path).header("x-request-id", "planted").send().await.expect("a stream"),
+    ];
+    let cancel = format!("/api/process-klap?jobId={job}");
+    system.ask(Method::DELETE, &cancel).send().await.expect("an answer").error_for_status().expect("it is cancelled");
+    for stream in streams {
+        let id = id_of(&stream);
+        let told = stream.text().await.expect("it ends by itself");
+        assert!(told.contains("cancelled"), "{told}");
+        let lines = lines_of(&system, &id, "end of stream").await;
+        let said: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap_or_default()).collect();
+        assert_eq!(said, ["started processing request", "finished processing request", "end of stream"]);
+        assert!(lines.iter().all(|line| line["span"]["http.path"] == "/api/process-klap/events"), "{lines:#?}");
+    }
+    let head = format!(
+        "POST /api/process-klap HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {API_KEY}\r\n\
+         content-type: application/json\r\n"
+    );
+    for (status, announced, sent) in [(413, 64 * 1024 + 1, 64 * 1024 + 1), (408, 99, 1)] {
+        let said = format!("{head}content-length: {announced}\r\n\r\n{}", " ".repeat(sent));
+        let told = told(connection(&system, &said).await).await;
+        assert!(told.starts_with(&format!("HTTP/1.1 {status} ")), "{told}");
+        let (_, rest) = told.split_once("x-request-id: ").expect("an id");
+        let (id, rest) = rest.split_once("\r\n").expect("the end of its line");
+        let (_, problem) = rest.split_once("\r\n\r\n").expect("a body");
+        let problem: Value = serde_json::from_str(problem).expect("a problem");
+        assert_eq!(problem["requestId"], id);
+        let lines = lines_of(&system, id, "finished processing request").await;
+        let said = lines.iter().find(|line| line["message"] == "finished processing request").expect("that line");
+        assert_eq!((&said["status"], &said["span"]["http.method"]), (&status.into(), &"POST".into()), "{said:#}");
     }
 }

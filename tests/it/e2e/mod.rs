@@ -11,6 +11,7 @@ mod kills;
 mod outages;
 mod random_kills;
 mod redis_faults;
+mod rotation;
 mod service;
 mod sources;
 

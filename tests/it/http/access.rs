@@ -3,6 +3,7 @@
 use crate::support::app::TestApp;
 use crate::support::driving::{Answer, read};
 use crate::support::issuer::{ANN, AUDIENCE, BOB, CLERK, ISSUER, Issuer, SECRET, Signer, clerk, hs256, supabase, with};
+use crate::support::time::until;
 use axum::http::Method;
 use cliprelay::embedded::supabase::{Fault, Op, Planned};
 use cliprelay::http::Auth;
@@ -76,6 +77,61 @@ async fn another_owners_job_is_not_found_on_any_route() {
     assert_eq!(app.record(job).await, before, "nothing of it has changed");
     read(app.request(Method::GET, &by_job).bearer_auth(&ann)).await.expect(200);
     read(app.request(Method::DELETE, &by_job).bearer_auth(&ann)).await.expect(200);
+}
+
+#[tokio::test]
+async fn where_everybody_is_let_in_a_strangers_page_is_not() {
+    let app = app(Auth::None).await;
+    let ask = |method: Method, path: &str, host: &str| app.request(method, path).header("host", host);
+    for host in ["localhost:3000", "127.0.0.1", "[::1]:3000", "app.localhost"] {
+        read(ask(Method::GET, "/api/jobs", host)).await.expect(200);
+    }
+    // A name of the page's own, made to lead here after the page was loaded.
+    for host in ["evil.example.com", "127.0.0.1.evil.example:3000"] {
+        for (method, path) in [
+            (Method::GET, "/api/jobs"),
+            (Method::GET, "/api/process-klap?projectId=p1"),
+            (Method::GET, "/api/process-klap/events?jobId=job_x"),
+            (Method::DELETE, "/api/process-klap?jobId=job_x"),
+            (Method::GET, "/api/clips/p1_clip_0"),
+        ] {
+            assert_eq!(read(ask(method, path, host)).await.expect(403).code(), "foreign_host");
+        }
+        let enqueue = ask(Method::POST, PATH, host).json(&app.asking("p1", 1));
+        assert_eq!(read(enqueue).await.expect(403).code(), "foreign_host");
+        read(ask(Method::GET, "/api/health", host)).await.expect(200);
+    }
+    assert!(app.watch.jobs.lock().unwrap().is_empty());
+    enqueue(&app, "whatever", &app.asking("p1", 1)).await.expect(202);
+}
+
+#[tokio::test]
+async fn one_user_leaves_places_to_the_others() {
+    let signer = Signer::hs256(SECRET);
+    let (ann, bob) = (signer.token("", &supabase(ANN)), signer.token("", &supabase(BOB)));
+    let app = TestApp::builder().auth(hs256()).watchers(200).start().await;
+    let mut jobs = Vec::new();
+    for (project, owner, token) in [("anns", ANN, &ann), ("bobs", BOB, &bob)] {
+        row(&app, project, Some(owner)).await;
+        jobs.push(enqueue(&app, token, &json!({"projectId": project})).await.expect(202).body["jobId"].clone());
+    }
+    let path = |job: usize| format!("{PATH}/events?jobId={}", jobs[job].as_str().unwrap());
+    let stream =
+        async |job: usize, token: &str| app.request(Method::GET, &path(job)).bearer_auth(token).send().await.unwrap();
+    let mut open = Vec::new();
+    for _ in 0..10 {
+        let stream = stream(0, &ann).await;
+        assert_eq!(stream.status(), 200);
+        open.push(stream);
+    }
+    let refused = read(app.request(Method::GET, &path(0)).bearer_auth(&ann)).await.expect(503);
+    assert_eq!(refused.code(), "too_many_watchers");
+    let wait = format!("{PATH}?wait=1&projectId=anns");
+    assert_eq!(read(app.request(Method::GET, &wait).bearer_auth(&ann)).await.expect(503).code(), "too_many_watchers");
+    read(app.request(Method::GET, &format!("{PATH}?projectId=anns")).bearer_auth(&ann)).await.expect(200);
+    assert_eq!(stream(1, &bob).await.status(), 200, "another user's place is free");
+    open.pop();
+    until("the place is free", async || stream(0, &ann).await.status() == 200).await;
 }
 
 #[tokio::test]

@@ -59,6 +59,18 @@ async fn nobody_else_is_and_what_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
+async fn a_job_without_a_name_is_none_as_everywhere() {
+    let app = TestApp::start().await;
+    app.enqueue("p1", 1).await;
+    app.run().await;
+    for path in ["/api/clips/p1_clip_0", "/api/process-klap", "/api/process-klap/events"] {
+        fetch(&app, &format!("{path}?jobId="), ANN).await.expect(400);
+    }
+    fetch(&app, "/api/clips/p1_clip_0?jobId=job_x", ANN).await.expect(404);
+    fetch(&app, "/api/clips/p1_clip_0", ANN).await.expect(302);
+}
+
+#[tokio::test]
 async fn two_jobs_of_a_project_keep_their_clips_apart() {
     let app = TestApp::builder().private_bucket().start().await;
     let mut places = Vec::new();

@@ -234,6 +234,8 @@ async fn an_idempotency_key_answers_the_first_reply_again() {
     for bad in ["", " ", &"k".repeat(256)] {
         keyed(&app, bad, &body).await.expect(400);
     }
+    let twice = app.request(Method::POST, PATH).bearer_auth(ANN).header("idempotency-key", "k1");
+    read(twice.header("idempotency-key", "k2").json(&body)).await.expect(400);
 }
 
 #[tokio::test]

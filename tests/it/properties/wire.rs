@@ -9,9 +9,10 @@ use proptest::option;
 use proptest::prelude::*;
 use serde_json::Value;
 
-const GOLDEN: [&[u8]; 4] = [
+const GOLDEN: [&[u8]; 5] = [
     include_bytes!("../../../fixtures/wire/v1/record-running.json"),
     include_bytes!("../../../fixtures/wire/v1/record-failed.json"),
+    include_bytes!("../../../fixtures/wire/v1/record-with-history.json"),
     include_bytes!("../../../fixtures/wire/v1/message-later.json"),
     include_bytes!("../../../fixtures/wire/v1/message-first.json"),
 ];

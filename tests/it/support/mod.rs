@@ -3,6 +3,7 @@ pub mod app;
 pub mod described;
 pub mod driving;
 pub mod issuer;
+pub mod postgres;
 pub mod processes;
 pub mod proxy;
 pub mod queue;
