@@ -77,14 +77,11 @@ async fn a_job_the_cron_and_a_preview_as_deployed() {
         assert!(!told, "{} {} carries the bypass", request.method, request.path);
     }
     world.keeps_secrets(&[&production, &preview]);
-    for function in production.functions.iter().chain(&preview.functions) {
-        let version = concat!(env!("CARGO_PKG_VERSION"), " (");
-        let logged = function.logged();
-        assert!(logged.contains(version) && !logged.contains("(unknown)"), "which commit runs is told: {logged}");
-    }
     for mut function in production.functions.into_iter().chain(preview.functions) {
         function.signal("TERM");
         assert_eq!(function.ended().await.code(), Some(0));
+        let (version, logged) = (concat!(env!("CARGO_PKG_VERSION"), " ("), function.logged());
+        assert!(logged.contains(version) && !logged.contains("(unknown)"), "which commit runs is told: {logged}");
     }
 }
 

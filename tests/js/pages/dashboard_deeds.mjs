@@ -56,7 +56,7 @@ test('dead letters: tried dry, replayed one by one and all of a cause at once, d
   assert.ok(left >= 2);
   await shows(page, `${left} chosen`);
   await page.getByRole('button', { name: 'Replay…' }).click();
-  assert.equal(await page.getByText('Would be replayed').nth(left - 1).isVisible(), true);
+  await page.getByText('Would be replayed').nth(left - 1).waitFor();
   assert.equal((await admin('GET', `jobs/${second}`)).job.epoch, 1, 'a dry run changes nothing');
   await page.getByRole('button', { name: `Replay ${left}`, exact: true }).click();
   await shows(page, `${left} of ${left} replayed.`);
@@ -71,8 +71,8 @@ test('dead letters: tried dry, replayed one by one and all of a cause at once, d
 });
 
 test('the overview tells what needs somebody, and sweeps', async () => {
-  const id = await running('over-view');
   const bad = await failed('over-failed');
+  const id = await running('over-view');
   const { page, context, sound } = await look();
   await page.getByText(/dead letters? waits? for a decision/).waitFor();
   await row(page, id).getByText('Processing').waitFor();
