@@ -1,7 +1,7 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
 //! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`, `list`, `clip`.
+//! retry by hand), `status`, `watch`, `list`, `clip`; `spans` is what is told of it all.
 
 mod clip;
 mod control;
@@ -15,6 +15,7 @@ mod outbox;
 mod readiness;
 mod rebuild;
 mod record;
+mod spans;
 mod spent;
 mod status;
 mod step;
@@ -31,6 +32,7 @@ pub use limits::{Limit, Policy, Protection, Standing, TurnError};
 pub use list::{Jobs, Listing, Place};
 pub use readiness::Readiness;
 pub use record::Fault;
+pub use spans::asked;
 pub use spent::Spent;
 pub use status::{Find, Seen, Status};
 pub use sweep::Swept;

@@ -154,6 +154,7 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
     job.message.spent = false;
     job.message.message_id = None;
     job.rebuilt = true;
+    job.trace = job.trace.or_else(|| message.trace.clone());
     job
 }
 

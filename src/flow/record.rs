@@ -2,7 +2,7 @@
 //! a write that lost the race is decided again on the record that won.
 
 use super::limits::rest_of_day;
-use super::{Engine, Limit, millis};
+use super::{Engine, Limit, millis, spans};
 use crate::job::ledger::Intent;
 use crate::job::{self, Job, JobId, Limits, Millis, OpId, Refused, wire};
 use crate::sabotage::{self, Sabotage};
@@ -12,6 +12,7 @@ use crate::store::{
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 /// How long a late push of a deleted job can still come: tombstones outlive records at least by this.
 const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
@@ -102,7 +103,7 @@ pub(super) struct Along {
 impl Engine {
     /// The record of a job and the store's time.
     pub(super) async fn load(&self, id: &JobId) -> Result<(Option<Loaded>, Clock), Fault> {
-        let read = self.store.get(id).await?;
+        let read = self.store.get(id).instrument(spans::read()).await?;
         let clock = Clock::new(read.now);
         match read.record {
             None => Ok((None, clock)),
@@ -168,6 +169,9 @@ impl Engine {
             let commit = self.commit_of(Some(&loaded.job), &mut next, Expected::Version(loaded.version), along, now);
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
+                    if next.is_final() && !loaded.job.is_final() {
+                        spans::ended(&next);
+                    }
                     let next = Loaded { job: next, version, clock: loaded.clock };
                     return Ok(written(self.applied(next, due)));
                 }
@@ -289,6 +293,13 @@ impl Engine {
 
     /// One write, repeated under its operation id while the store is away, until `until`.
     async fn persist(&self, commit: &Commit, until: Instant) -> Result<Committed, store::Error> {
+        let span = spans::commit();
+        let committed = Box::pin(self.persist_until(commit, until)).instrument(span.clone()).await;
+        spans::committed(&span, &committed);
+        committed
+    }
+
+    async fn persist_until(&self, commit: &Commit, until: Instant) -> Result<Committed, store::Error> {
         let mut pause = Duration::from_millis(50);
         let mut unknown = None;
         loop {

@@ -4,12 +4,13 @@
 use super::rebuild::Rebuilt;
 use super::record::{Loaded, Updated};
 use super::step::{EXACT, exhausted, job_timeout};
-use super::{Delivery, Engine, Fault};
+use super::{Delivery, Engine, Fault, spans};
 use crate::job::{self, Event, Judgement, Millis, Refused, retry, wire};
 use crate::services::qstash::wire::FailureCallback;
 use crate::store;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 /// What was done about a spent message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,30 +40,41 @@ impl Engine {
         let Ok(FailureCallback { source_body: Some(body), dlq_id, .. }) = FailureCallback::parse(&delivery.body) else {
             return Ok(Spent::Unreadable);
         };
-        let spent = self.spent(&body, dlq_id.as_deref(), 0).await?;
+        let spent = self.spent(&body, Some(delivery), dlq_id.as_deref(), 0).await?;
         if let (Spent::Noted | Spent::SentAnew { .. }, Some(letter)) = (spent, &dlq_id) {
             self.settled(letter).await;
         }
         Ok(spent)
     }
 
-    /// `body` is the message that is spent; `dlq_id` where it rests in QStash's dead letters; `spread` delays the next one
+    /// `body` is the message that is spent; `told` what said so, if not the dead letters; `dlq_id` where it rests in QStash's dead letters; `spread` delays the next one
     /// further, where many are sent at once.
-    pub(super) async fn spent(&self, body: &[u8], dlq_id: Option<&str>, spread: Millis) -> Result<Spent, Fault> {
+    pub(super) async fn spent(
+        &self,
+        body: &[u8],
+        told: Option<&Delivery>,
+        dlq_id: Option<&str>,
+        spread: Millis,
+    ) -> Result<Spent, Fault> {
         let message = match wire::Message::decode(body) {
             Ok(message) => message,
             Err(wire::Error::Newer(envelope)) => return Err(Fault::Newer(envelope.v)),
             Err(wire::Error::Garbled(_)) => return Ok(Spent::Unreadable),
         };
-        tracing::warn!(
-            job.id = %message.envelope.job_id,
-            job.position = %message.envelope.at,
-            message.dlq_id = dlq_id,
-            "redeliveries used up"
-        );
+        let span = spans::spent(&message, told);
+        self.decide_spent(&message, dlq_id, spread).instrument(span).await
+    }
+
+    async fn decide_spent(
+        &self,
+        message: &wire::Message,
+        dlq_id: Option<&str>,
+        spread: Millis,
+    ) -> Result<Spent, Fault> {
+        tracing::warn!(message.dlq_id = dlq_id, "redeliveries used up");
         let until = Instant::now() + PATIENCE;
         for _ in 0..DECIDED {
-            if let Some(spent) = self.note_spent(&message, dlq_id, spread, until).await? {
+            if let Some(spent) = self.note_spent(message, dlq_id, spread, until).await? {
                 return Ok(spent);
             }
         }
@@ -88,6 +100,7 @@ impl Engine {
                 Rebuilt::Absorbed => return Ok(Some(Spent::Noted)),
             },
         };
+        spans::met(&loaded.job, loaded.now());
         if loaded.job.is_final() || push.at != loaded.job.at || push.send != loaded.job.send {
             return Ok(Some(Spent::Noted));
         }

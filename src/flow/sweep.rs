@@ -4,13 +4,14 @@
 
 use super::record::{Along, Loaded, Updated};
 use super::step::{EXACT, MENDED, exhausted, job_timeout};
-use super::{Engine, Fault, Spent};
+use super::{Engine, Fault, Spent, spans};
 use crate::job::{Event, JobId, Judgement, Millis, Push, judge};
 use crate::services::qstash::{DeadLetter, DeadLetterFilter};
 use crate::store::Expected;
 use serde::Serialize;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 /// How many due jobs a round looks at: far more than it mends, so that a few that nobody can mend do not hide the others.
 const BATCH: usize = 1_000;
@@ -107,6 +108,13 @@ impl Engine {
         if job.due().is_some_and(|due| due > now) {
             return Ok(Mended::Left);
         }
+        let span = spans::done_to(job, "mend");
+        self.mend_due(loaded, so_far, until).instrument(span).await
+    }
+
+    /// Its deadline has come, and nobody has seen to it.
+    async fn mend_due(&self, loaded: Loaded, so_far: &Swept, until: Instant) -> Result<Mended, Fault> {
+        let (job, now) = (&loaded.job, loaded.now());
         let push = Push { at: job.at, send: job.send };
         let failure = match judge(job, push, now, self.store.opening(), &self.settings.limits) {
             Judgement::Leased { .. } | Judgement::OldNews | Judgement::Forgotten => return Ok(Mended::Left),
@@ -125,7 +133,7 @@ impl Engine {
             return Ok(match self.drain(loaded, until).await {
                 Ok(_) => Mended::Republished,
                 Err(error) => {
-                    tracing::warn!(job.id = %id, %error, "not published yet");
+                    tracing::warn!(%error, "not published yet");
                     Mended::Left
                 }
             });
@@ -195,7 +203,7 @@ impl Engine {
 
     async fn sweep_dead_letter(&self, letter: &DeadLetter, swept: &mut Swept) -> Result<(), Fault> {
         let Some(body) = letter.message.body_bytes() else { return Ok(()) };
-        let settled = match self.spent(&body, Some(&letter.dlq_id), spread(swept)).await {
+        let settled = match self.spent(&body, None, Some(&letter.dlq_id), spread(swept)).await {
             Ok(Spent::SentAnew { .. }) => {
                 swept.revived += 1;
                 true

@@ -1,6 +1,7 @@
 //! QStash's pushes: believed only by their signature over the raw body and the destination we are configured with. No
 //! handler sees a push that was not verified, because only here a [`Delivery`] is made.
 
+use super::router::REQUEST_ID;
 use super::{Http, Problem};
 use crate::clock::Clock;
 use crate::flow::Delivery;
@@ -15,6 +16,11 @@ use tokio::time::timeout;
 const BODY_MAX: usize = 1024 * 1024;
 /// How long it may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where QStash says which message it brings. It is not signed: for logs, and believed in nothing else.
+const MESSAGE_ID: &str = "upstash-message-id";
+
+const ID_MAX: usize = 128;
 
 /// Whose pushes are believed, and for which addresses.
 pub struct Pushes {
@@ -59,7 +65,9 @@ impl Http {
             Err(_) if sabotage::is(Sabotage::Unverified) => {}
             Err(reason) => return Err(rejected(&reason.to_string())),
         }
-        Ok(Delivery { body })
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| text(name).filter(|text| text.len() <= ID_MAX).map(str::to_owned);
+        Ok(Delivery { body, message_id: text(MESSAGE_ID), request_id: text(REQUEST_ID.as_str()) })
     }
 
     /// By the headers alone, so that strangers' bodies take no room.

@@ -58,6 +58,9 @@ pub struct Job {
     /// What is counted for it where a day's spending is limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<Charge>,
+    /// Where the job stands in a trace, as it came: nothing is read into it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// What a job counts for.
@@ -202,6 +205,7 @@ impl Job {
             deadline: now + patience,
             finished_at: None,
             charge: None,
+            trace: None,
         }
     }
 

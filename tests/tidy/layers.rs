@@ -28,12 +28,12 @@ const LAYERS: &[Layer] = &[
     Layer { module: "config", may_name: EVERYTHING_BELOW_CONFIG, why: "it makes each part's options, and no more" },
     Layer {
         module: "http",
-        may_name: &["flow", "job", "clock", "services::identity", "services::qstash::signature"],
+        may_name: &["flow", "job", "clock", "services::identity", "services::qstash::signature", "telemetry::trace"],
         why: "the edge extracts, verifies and calls one function of the flow",
     },
     Layer {
         module: "flow",
-        may_name: &["kinds", "store", "services", "job"],
+        may_name: &["kinds", "store", "services", "job", "telemetry::trace"],
         why: "how a job moves does not depend on who asked",
     },
     Layer { module: "kinds", may_name: &["services", "job"], why: "a kind tells its outcome and writes no state" },

@@ -8,6 +8,7 @@
 
 mod address;
 mod allow;
+mod call;
 mod guard;
 mod transport;
 

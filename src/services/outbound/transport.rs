@@ -1,11 +1,12 @@
 //! What carries a request to its server and brings back the answer: the network, or a simulated world. Every client of ours
 //! sends through it, so that the very code that talks to the vendors also runs where no socket is.
 
-use super::{Blocked, describe};
+use super::{Blocked, call, describe};
 use async_trait::async_trait;
 use reqwest::{Client, IntoUrl, Method, Request, RequestBuilder, Response};
 use std::fmt;
 use std::sync::Arc;
+use tracing::Instrument;
 
 #[async_trait]
 pub trait Transport: Send + Sync {
@@ -63,7 +64,11 @@ impl Http {
     }
 
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, Unanswered> {
-        self.transport.send(request.build()?).await
+        let request = request.build()?;
+        let span = call::span(&request);
+        let answer = self.transport.send(request).instrument(span.clone()).await;
+        call::answered(&span, &answer);
+        answer
     }
 }
 

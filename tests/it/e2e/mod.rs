@@ -11,8 +11,10 @@ mod kills;
 mod outages;
 mod random_kills;
 mod redis_faults;
+mod secrets;
 mod service;
 mod sources;
+mod traces;
 
 use crate::support::system::System;
 use serde_json::Value;

@@ -25,7 +25,7 @@ impl Frozen {
     /// A push to a worker that is frozen at its `nth` write from now.
     pub async fn at(app: &TestApp, sent: &Sent, nth: usize, moment: Moment) -> Self {
         app.clock.reach(sent.due);
-        let (engine, delivery) = (app.engines[0].clone(), Delivery { body: sent.body.clone() });
+        let (engine, delivery) = (app.engines[0].clone(), Delivery { body: sent.body.clone(), ..Delivery::default() });
         let process = Box::pin(async move { Box::pin(engine.deliver(&delivery)).await });
         let mut frozen = Self { process, woken: Arc::default() };
         frozen.again(app, nth, moment).await;

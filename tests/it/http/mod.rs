@@ -16,5 +16,6 @@ mod race;
 mod shapes;
 mod signature;
 mod status;
+mod stopping;
 mod streams;
 mod watch;
