@@ -67,6 +67,11 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
         tasks.spawn(sweep_on(Arc::clone(&engine)));
     }
     tracing::info!(%address, "listening");
+    tokio::task::spawn_blocking(|| {
+        if let Err(why) = outbound::read_roots() {
+            tracing::warn!(why, "no authority's certificate was found: no https address can be reached");
+        }
+    });
     Ok(Service { address, engine, stopping, tasks })
 }
 

@@ -46,7 +46,7 @@ impl Engine {
     /// Ends a job at once and for good; its pending message is withdrawn as far as possible.
     pub async fn cancel(&self, id: &JobId, owner: Option<&Owner>) -> Result<Job, CancelError> {
         let loaded = self.owned(id, owner).await?.ok_or(CancelError::NotFound)?;
-        let span = spans::done_to(&loaded.job, "cancel");
+        let span = spans::by_hand(&loaded.job, "cancel");
         self.cancel_found(loaded).instrument(span).await
     }
 
@@ -88,7 +88,7 @@ impl Engine {
                 }
             }
             let along = Along { take_pointer: Some(holds), opens: true, ..Along::default() };
-            let span = spans::done_to(job, "retry");
+            let span = spans::by_hand(job, "retry");
             let event = Event::Retry { step, plan, stage };
             match self.update(&loaded, &event, &along, until).instrument(span.clone()).await? {
                 Updated::Applied(loaded, _) => return Ok(self.started(*loaded, until).instrument(span).await),

@@ -46,7 +46,7 @@ impl Engine {
             return Err(Fault::Newer(message.envelope.v + 1));
         };
         let job = put_together(message, older.as_ref(), kind, clock);
-        tracing::warn!(job.id = %id, job.position = %job.at, "the store had lost this job's record; put back from its message");
+        tracing::warn!(job.id = %id, job.attempt = job.attempts, "the store had lost this job's record; put back from its message");
         let version = older.as_ref().map(|older| older.version);
         match self.write_back(job, version, clock, &Along::default(), until).await? {
             Updated::Applied(loaded, _) | Updated::Refused(_, loaded) => Ok(Rebuilt::Record(loaded)),

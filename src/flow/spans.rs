@@ -21,7 +21,7 @@ pub fn asked(traceparent: Option<&str>, request_id: Option<&str>) -> Span {
         job.step = Empty,
         job.attempt = Empty,
         request.id = request_id,
-        error.r#type = Empty,
+        "error.type" = Empty,
     );
     trace::follow(&span, traceparent);
     span
@@ -62,7 +62,7 @@ fn arrival(name: &'static str, message: &Message, delivery: &Delivery) -> Span {
         job.age_ms = Empty,
         push.late_ms = Empty,
         outcome = Empty,
-        error.r#type = Empty,
+        "error.type" = Empty,
     );
     trace::follow(&span, message.trace.as_deref());
     span
@@ -91,11 +91,21 @@ pub(super) fn answered(span: &Span, reply: &Reply) {
     }
 }
 
-/// Around what somebody else than a push does to a job.
-pub(super) fn done_to(job: &Job, what: &'static str) -> Span {
+/// Around what a person does to a job.
+pub(super) fn by_hand(job: &Job, what: &'static str) -> Span {
+    done_to(job, what, true)
+}
+
+/// Around what the sweep does to a job.
+pub(super) fn mend(job: &Job) -> Span {
+    done_to(job, "mend", false)
+}
+
+fn done_to(job: &Job, what: &'static str, by_hand: bool) -> Span {
     let span = tracing::error_span!(
         "job",
         otel.name = what,
+        otel.kind = if by_hand { "server" } else { "internal" },
         job.id = job.id.as_str(),
         job.position = %job.at,
         job.step = job.step,
@@ -120,7 +130,7 @@ pub(super) fn publish(job: &Job) -> Span {
         published.id = Empty,
         published.position = %job.at,
         published.send = job.send,
-        error.r#type = Empty,
+        "error.type" = Empty,
     )
 }
 
@@ -136,7 +146,7 @@ pub(super) fn commit() -> Span {
         otel.kind = "client",
         otel.status_code = Empty,
         outcome = Empty,
-        error.r#type = Empty
+        "error.type" = Empty
     )
 }
 

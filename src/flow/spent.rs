@@ -71,7 +71,6 @@ impl Engine {
         dlq_id: Option<&str>,
         spread: Millis,
     ) -> Result<Spent, Fault> {
-        tracing::warn!(message.dlq_id = dlq_id, "redeliveries used up");
         let until = Instant::now() + PATIENCE;
         for _ in 0..DECIDED {
             if let Some(spent) = self.note_spent(message, dlq_id, spread, until).await? {
@@ -101,6 +100,7 @@ impl Engine {
             },
         };
         spans::met(&loaded.job, loaded.now());
+        tracing::warn!(message.dlq_id = dlq_id, "redeliveries used up");
         if loaded.job.is_final() || push.at != loaded.job.at || push.send != loaded.job.send {
             return Ok(Some(Spent::Noted));
         }

@@ -56,14 +56,15 @@ impl Engine {
     }
 
     async fn take_up(&self, message: &wire::Message) -> Reply {
-        if self.stopping.is_cancelled() {
-            return Reply::away("this process is stopping");
-        }
-        let refusal = match self.claim(message).await {
-            Ok(Ok(claimed)) => return Box::pin(self.run(claimed)).await,
-            Ok(Err(reply)) => reply,
-            Err(Fault::Newer(version)) => Reply::newer(version),
-            Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(&fault),
+        let refusal = if self.stopping.is_cancelled() {
+            Reply::away("this process is stopping")
+        } else {
+            match self.claim(message).await {
+                Ok(Ok(claimed)) => return Box::pin(self.run(claimed)).await,
+                Ok(Err(reply)) => reply,
+                Err(Fault::Newer(version)) => Reply::newer(version),
+                Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(&fault),
+            }
         };
         let (outcome, code) = refusal.told();
         tracing::info!(outcome, code, "step not taken");

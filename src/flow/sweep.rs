@@ -108,7 +108,7 @@ impl Engine {
         if job.due().is_some_and(|due| due > now) {
             return Ok(Mended::Left);
         }
-        let span = spans::done_to(job, "mend");
+        let span = spans::mend(job);
         self.mend_due(loaded, so_far, until).instrument(span).await
     }
 

@@ -2,15 +2,18 @@
 //! is away costs spans and one line in the log, never a job's time.
 
 use super::Traces;
+use crate::services::outbound;
 use async_trait::async_trait;
-use opentelemetry::trace::TracerProvider;
+use opentelemetry::trace::{Link, SpanKind, TraceContextExt, TraceId, TraceState, TracerProvider};
+use opentelemetry::{Context, KeyValue};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{Protocol, RetryPolicy, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider};
+use opentelemetry_sdk::trace::{
+    BatchConfigBuilder, BatchSpanProcessor, Sampler, SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample,
+};
 use reqwest::Client;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use secrecy::ExposeSecret;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -28,7 +31,7 @@ const QUEUE_MAX: usize = 4_096;
 /// For one request to the collector.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long sending may hold up an answer, or the end of the process.
-const BEFORE_ANSWER: Duration = Duration::from_millis(1_500);
+const BEFORE_ANSWER: Duration = Duration::from_millis(800);
 const BEFORE_END: Duration = Duration::from_secs(4);
 /// After a collector took nothing it is left alone for so long.
 const REST: Duration = Duration::from_secs(30);
@@ -61,10 +64,10 @@ where
     let processor = BatchSpanProcessor::builder(spans).with_batch_config(queue.build()).build();
     let resource = Resource::builder()
         .with_service_name(traces.service.clone())
-        .with_attribute(opentelemetry::KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
     let share = Sampler::TraceIdRatioBased(traces.sampling.share);
-    let sampler = if traces.sampling.follow_parent { Sampler::ParentBased(Box::new(share)) } else { share };
+    let sampler = OfJobs(if traces.sampling.follow_parent { Sampler::ParentBased(Box::new(share)) } else { share });
     let provider = SdkTracerProvider::builder()
         .with_span_processor(processor)
         .with_sampler(sampler)
@@ -86,6 +89,30 @@ where
 fn is_told(of: &Metadata<'_>) -> bool {
     let ours = of.target().starts_with(concat!(env!("CARGO_CRATE_NAME"), "::"));
     ours && if of.is_span() { of.name() != FOR_LINES } else { *of.level() <= Level::WARN }
+}
+
+/// A trace begins with a request for work or with a push. What is called for anything else (a look at a job, a check of the
+/// services) is not told.
+#[derive(Debug, Clone)]
+struct OfJobs(Sampler);
+
+impl ShouldSample for OfJobs {
+    fn should_sample(
+        &self,
+        parent: Option<&Context>,
+        trace: TraceId,
+        name: &str,
+        kind: &SpanKind,
+        attributes: &[KeyValue],
+        links: &[Link],
+    ) -> SamplingResult {
+        let begins = !parent.is_some_and(Context::has_active_span);
+        if begins && !matches!(kind, SpanKind::Server | SpanKind::Consumer) {
+            let (decision, trace_state) = (SamplingDecision::Drop, TraceState::default());
+            return SamplingResult { decision, attributes: Vec::new(), trace_state };
+        }
+        self.0.should_sample(parent, trace, name, kind, attributes, links)
+    }
 }
 
 pub(super) async fn before_answer() {
@@ -132,7 +159,7 @@ impl Collector {
         if let Some(client) = self.client.get() {
             return Ok(client.clone());
         }
-        let client = Client::builder().timeout(PATIENCE).redirect(Policy::none()).no_proxy().build()?;
+        let client = outbound::client(&outbound::Options::default())?;
         Ok(self.client.get_or_init(|| client).clone())
     }
 
@@ -144,6 +171,7 @@ impl Collector {
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
         let headers = headers.chain(self.headers.clone().into_iter().filter_map(|(name, value)| Some((name?, value))));
         let request = self.client()?.post(self.endpoint.clone()).headers(headers.collect()).body(body);
+        let request = request.timeout(PATIENCE);
         let sending = self.runtime.spawn(async move {
             let answer = request.send().await?.error_for_status()?;
             let status = answer.status();

@@ -19,4 +19,5 @@ mod source;
 mod store;
 mod supabase;
 mod support;
+mod tls;
 mod wire;

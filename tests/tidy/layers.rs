@@ -64,7 +64,8 @@ const LAYERS: &[Layer] = &[
     },
     Layer { module: "job", may_name: &[], why: "what a job is stands alone" },
     Layer { module: "clock", may_name: &[], why: "it reads the machine's time and nothing else" },
-    Layer { module: "telemetry", may_name: &[], why: "logs are set up before anything else" },
+    Layer { module: "telemetry", may_name: &["services::outbound"], why: "it is set up before anything else" },
+    Layer { module: "telemetry::trace", may_name: &["telemetry"], why: "what edge and flow may name knows no job" },
     Layer { module: "sabotage", may_name: &[], why: "a switch knows nothing of what it breaks" },
     Layer { module: "lib", may_name: &[], why: "the map of the crate names no way through it" },
 ];

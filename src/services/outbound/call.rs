@@ -48,7 +48,7 @@ pub(super) fn span(request: &Request) -> Span {
         server.port = url.port_or_known_default(),
         url.template = operation,
         http.response.status_code = Empty,
-        error.r#type = Empty,
+        "error.type" = Empty,
     )
 }
 

@@ -14,6 +14,7 @@ mod redis_faults;
 mod secrets;
 mod service;
 mod sources;
+mod start;
 mod traces;
 
 use crate::support::system::System;

@@ -75,9 +75,11 @@ impl Watched {
         self.system.klap_fault("create_task", 1, json!({"answer": {"status": 503, "body": "later"}})).await;
         let good = self.enqueue("good", &self.signed("sample.mp4")).await;
         self.ended(&good, "completed").await;
+        self.system.klap_fault("create_task", 2, json!({"answer": {"status": 401, "body": "no"}})).await;
         let lost = self.enqueue("lost", &self.signed("nothing.mp4")).await;
         self.ended(&lost, "failed").await;
-        self.ask(Method::POST, "/api/process-klap/retry", Some(json!({"jobId": lost}))).await;
+        let again = self.ask(Method::POST, "/api/process-klap/retry", Some(json!({"jobId": lost}))).await;
+        assert_eq!(again["success"], true, "{again:#}");
         self.ended(&lost, "failed").await;
         self.system.klap_fault("task", 20, json!({"answer": {"status": 500, "body": SIGNATURE}})).await;
         let idle = self.enqueue("idle", &self.signed("sample.mp4")).await;

@@ -64,9 +64,13 @@ fn tells_no_secret(system: &System, collector: &Collector, planted: &[&str]) {
     let secrets: Vec<&str> = System::secrets().into_iter().chain(planted.iter().copied()).collect();
     for body in collector.bodies() {
         let body = String::from_utf8_lossy(&body).into_owned();
-        for secret in secrets.iter().chain(&[COLLECTORS_KEY, "token=", "X-Amz-Signature", "?"]) {
+        for secret in secrets.iter().chain(&[COLLECTORS_KEY, "token=", "X-Amz-Signature"]) {
             assert!(!body.contains(secret), "{secret} is told: {body}");
         }
+    }
+    for span in collector.spans() {
+        let address = span.texts().find(|text| text.contains("://") || text.contains('?')).map(str::to_owned);
+        assert!(address.is_none(), "an address is told: {span:#?}");
     }
     system.keeps_secrets(&[], &[planted, &[COLLECTORS_KEY]].concat());
 }
@@ -83,6 +87,8 @@ async fn a_whole_job_is_one_trace() {
     stop(&mut system).await;
 
     let spans = collector.spans();
+    let others: Vec<&Seen> = spans.iter().filter(|span| span.trace != CALLERS).collect();
+    assert!(others.is_empty(), "requests that only look begin no trace: {others:#?}");
     assert_eq!(collector.service(), "clips-of-the-test");
     let key = format!("Bearer {COLLECTORS_KEY}");
     assert!(collector.headers().iter().all(|headers| headers["authorization"] == key.as_str()));
@@ -120,14 +126,14 @@ async fn a_whole_job_is_one_trace() {
     assert_eq!(sent, arrived, "each push came of the publish before it");
 
     let submit = below(&spans, pushes[0]);
-    let call = submit.iter().find(|span| span.name == "POST /v2/tasks/video-to-shorts").expect("the paid call");
+    let call = submit.iter().find(|span| span.name.ends_with("/v2/tasks/video-to-shorts")).expect("the paid call");
     assert_eq!((call.kind, call.attribute("server.address")), (CLIENT, "127.0.0.1"));
-    assert_eq!(call.attribute("http.response.status_code"), "201");
+    assert!(call.attribute("http.response.status_code").starts_with("20"), "{call:#?}");
     let clips: Vec<&Seen> = whole.iter().copied().filter(|span| span.name == "clip").collect();
     assert_eq!(clips.len(), 2);
     for clip in clips {
         assert_eq!(clip.attribute("clip.outcome"), "stored");
-        assert!(!children(&spans, clip, "POST /storage/v1/object/*").is_empty(), "{clip:#?}");
+        assert!(!children(&spans, clip, "POST /*/storage/v1/object/*").is_empty(), "{clip:#?}");
     }
     println!("{} spans, {} pushes", whole.len(), pushes.len());
     tells_no_secret(&system, &collector, &[signature]);
@@ -171,7 +177,7 @@ async fn what_goes_wrong_and_what_people_do_is_in_the_jobs_trace() {
     assert_eq!((refused.status, refused.attribute("outcome")), (ERROR, "gave_up"));
     assert_eq!(refused.attribute("error.type"), "klap_unauthorized");
     let asked = below(&spans, refused);
-    let call = asked.iter().find(|span| span.kind == CLIENT && span.name.starts_with("POST /v2/tasks"));
+    let call = asked.iter().find(|span| span.kind == CLIENT && span.name.contains("/v2/tasks/"));
     assert!(call.is_some_and(|call| call.status == ERROR && call.attribute("error.type") == "401"), "{asked:#?}");
     tells_no_secret(&system, &collector, &[]);
 }

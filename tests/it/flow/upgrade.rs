@@ -33,8 +33,8 @@ fn message_by_the_build_before(message: &Bytes) -> Bytes {
 
 /// The same without any field that may be missing and says nothing.
 fn sparse(record: &Bytes) -> Bytes {
-    const OPTIONAL: [&str; 9] =
-        ["waits", "error", "leasedUntil", "rebuilt", "startedAt", "finishedAt", "charge", "ledger", "message"];
+    const OPTIONAL: [&str; 8] =
+        ["waits", "error", "leasedUntil", "rebuilt", "startedAt", "finishedAt", "charge", "ledger"];
     const OF_MESSAGE: [&str; 5] = ["sent", "messageId", "spent", "dlqId", "looks"];
     let says_nothing = |value: &Value| match value {
         Value::Null => true,

@@ -40,6 +40,11 @@ impl Seen {
     pub fn attribute(&self, name: &str) -> &str {
         self.attributes.get(name).map_or("", String::as_str)
     }
+
+    /// All that its attributes say.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.attributes.values().map(String::as_str)
+    }
 }
 
 #[derive(Default)]
