@@ -29,5 +29,6 @@ mod source;
 mod store;
 mod supabase;
 mod support;
+mod tls;
 mod vercel;
 mod wire;
