@@ -4,8 +4,8 @@
 
 use cliprelay::job::wire::{Message, decode_record, encode_record};
 use cliprelay::job::{
-    Event, Job, JobId, Lease, LeaseToken, Limits, NewJob, OpId, Outcome, Owner, ProjectId, Push, Report, Settlement,
-    apply,
+    Event, Job, JobId, Lease, LeaseToken, Limits, NewJob, OpId, Origin, Outcome, Owner, ProjectId, Push, Report,
+    Settlement, apply,
 };
 use cliprelay::kinds::Kind;
 use cliprelay::services::qstash::signature::{SigningKeys, Verifier, sign};
@@ -41,7 +41,13 @@ fn job() -> Job {
 
 fn claimed(job: &Job) -> Job {
     let lease = Lease { token: LeaseToken::new("t"), until: NOW + 46_000, opening: "redis".to_owned() };
-    apply(job, &Event::Claim { push: Push { at: job.at, send: job.send }, lease }, NOW, &LIMITS).unwrap()
+    apply(
+        job,
+        &Event::Claim { push: Push { at: job.at, send: job.send }, lease, from: Origin::default() },
+        NOW,
+        &LIMITS,
+    )
+    .unwrap()
 }
 
 /// The signature of one push over its real body.
@@ -96,7 +102,7 @@ fn commit(bencher: Bencher<'_, '_>) {
             expiry: None,
             pointer: PointerWrite::Keep,
             remember: None,
-            listed: None,
+            listed: Vec::new(),
             peek_due: 0,
             counts: Counts::default(),
         };

@@ -4,19 +4,22 @@
 //!
 //! In reading order: what a job is ([`job`]), what each kind does ([`kinds`]), how a job moves ([`flow`]), where it rests
 //! ([`store`]), whom we call ([`services`]), how the world reaches us ([`http`]), who answers locally ([`embedded`]), and
-//! how it is put together ([`config`], [`app`], [`cli`]).
+//! how it is put together ([`config`], [`app`], [`cli`]). What all of them tell of themselves is named in one place ([`measure`]).
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 #[cfg(feature = "local")]
 pub mod embedded;
 pub mod flow;
 pub mod http;
 pub mod job;
 pub mod kinds;
+pub mod measure;
 pub mod sabotage;
 pub mod services;
+pub mod setup;
 pub mod store;
 pub mod telemetry;

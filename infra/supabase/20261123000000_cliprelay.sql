@@ -1,8 +1,11 @@
--- Cliprelay's part of a Supabase project: the bucket for clips, and one function that merges a finished job into a
--- project's row. Run as the database's owner (`supabase db push`, or psql). Running it again changes nothing.
+-- Cliprelay's part of a Supabase project: the bucket for clips, policies that keep everybody else from writing where the
+-- service stores them, and one function that merges a finished job into a project's row. No table is changed, whether there
+-- is one of projects or not. Run as the database's owner (`supabase db push`, or psql). Running it again changes nothing.
 -- Undone by 20261123000000_cliprelay_down.sql.
 
 begin;
+-- No word about what is not there yet, or any more.
+set local client_min_messages = warning;
 
 -- The bucket, public so that clips play from their address. Make it private if they must not; a bucket that exists already
 -- is left as it is. Where there is no Storage (a plain Postgres), there is no bucket to make.
@@ -11,6 +14,31 @@ begin
   if to_regclass('storage.buckets') is not null then
     insert into storage.buckets (id, name, public) values ('videos', 'videos', true) on conflict (id) do nothing;
   end if;
+end
+$$;
+
+-- Where the service stores clips (`<project>/clips/job_<id>/…`, in any bucket) nobody else writes, whatever other policies
+-- allow them: these restrict and allow nothing. The service's key is not subject to policies. Reading stays as it is: a public
+-- bucket's clips have plain addresses, a private one's are read by those whom a policy of yours lets, and by signed addresses.
+do $$
+declare
+  v_clip text := $re$name ~ '^[^/]+/clips/job_[0-9a-f]+/'$re$;
+begin
+  if to_regclass('storage.objects') is not null then
+    drop policy if exists cliprelay_clips_insert on storage.objects;
+    drop policy if exists cliprelay_clips_update on storage.objects;
+    drop policy if exists cliprelay_clips_delete on storage.objects;
+    execute format('create policy cliprelay_clips_insert on storage.objects as restrictive for insert to public '
+      'with check (not (%s))', v_clip);
+    execute format('create policy cliprelay_clips_update on storage.objects as restrictive for update to public '
+      'using (not (%1$s)) with check (not (%1$s))', v_clip);
+    execute format('create policy cliprelay_clips_delete on storage.objects as restrictive for delete to public '
+      'using (not (%s))', v_clip);
+  end if;
+exception
+  -- Some installations give Storage's tables to another role. The rest of this works without the policies.
+  when insufficient_privilege then
+    raise warning 'cliprelay: no policies were made on storage.objects, which belongs to another role';
 end
 $$;
 

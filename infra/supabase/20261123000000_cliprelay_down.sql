@@ -3,9 +3,24 @@
 -- guarded updates.
 
 begin;
+-- No word about what is not there yet, or any more.
+set local client_min_messages = warning;
 
 drop function if exists public.cliprelay_merge_project(text, jsonb, text, jsonb, text);
 drop function if exists public.cliprelay_object(text);
+
+do $$
+begin
+  if to_regclass('storage.objects') is not null then
+    drop policy if exists cliprelay_clips_insert on storage.objects;
+    drop policy if exists cliprelay_clips_update on storage.objects;
+    drop policy if exists cliprelay_clips_delete on storage.objects;
+  end if;
+exception
+  when insufficient_privilege then
+    raise warning 'cliprelay: policies on storage.objects, if there are any of ours, belong to another role';
+end
+$$;
 
 do $$
 begin

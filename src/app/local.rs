@@ -66,6 +66,8 @@ pub async fn start(options: &Options, get: &dyn Fn(&str) -> Option<String>) -> R
         value => get(name).or_else(|| value.cloned()),
     };
     let config = Config::read(&lookup, Some(options.data.join("jobs.redb")))?;
+    // For this machine only, like the rest.
+    let config = Config { metrics_open: true, ..config };
     let service = start_service(config, listener)?;
     Ok(Local { service, broker, sandbox })
 }
@@ -122,8 +124,8 @@ impl Local {
 }
 
 /// Starts the stand-ins alone.
-pub async fn sandbox(port: u16, data: &Path) -> Result<Sandbox> {
-    let listener = bind(IpAddr::from([127, 0, 0, 1]), port, "--port").await?;
+pub async fn sandbox(host: IpAddr, port: u16, data: &Path) -> Result<Sandbox> {
+    let listener = bind(host, port, "--port").await?;
     Ok(sandbox::start(listener, data).await?)
 }
 

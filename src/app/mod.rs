@@ -3,18 +3,21 @@
 
 #[cfg(feature = "local")]
 pub mod broker;
+pub mod doctor;
 #[cfg(feature = "local")]
 pub mod local;
+pub mod setup;
 
 use crate::clock;
 use crate::config::{Config, StoreConfig};
 use crate::flow::{Engine, Settings};
 use crate::http::{self, Auth, Authenticator, Http, Pushes};
+use crate::measure;
 use crate::services::outbound::{self, Guard};
 use crate::services::qstash::signature::{self, Verifier};
 use crate::services::{Services, klap, qstash, source, supabase};
-use crate::store::Store;
 use crate::store::redis::RedisStore;
+use crate::store::{Measured, Store};
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,8 +27,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+/// With the commit it is made from, or `unknown`.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CLIPRELAY_BUILT_FROM"), ")");
 /// How often the local loop sweeps.
 const SWEEP_EVERY: Duration = Duration::from_mins(1);
+const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// From the signal to the end: what still runs then is cut off, and delivered again.
 const DRAIN: Duration = Duration::from_secs(28);
 
@@ -52,6 +58,7 @@ pub fn install_providers() {
 /// Starts the service on `listener`, on the runtime it is called from.
 pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     let address = listener.local_addr().context("the listener has no address")?;
+    http::start_measuring();
     let stopping = CancellationToken::new();
     let tasks = TaskTracker::new();
     for name in &config.auth_unused {
@@ -69,7 +76,13 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     if !serverless {
         tasks.spawn(sweep_on(Arc::clone(&engine)));
     }
-    tracing::info!(%address, "listening");
+    tasks.spawn(tidy_on(stopping.clone()));
+    tracing::info!(%address, version = VERSION, "listening");
+    tokio::task::spawn_blocking(|| {
+        if let Err(why) = outbound::read_roots() {
+            tracing::warn!(why, "no authority's certificate was found: no https address can be reached");
+        }
+    });
     Ok(Service { address, engine, stopping, tasks })
 }
 
@@ -120,6 +133,7 @@ fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> R
         authenticator: Authenticator::new(config.auth)?,
         pushes,
         operator_secrets: config.operator_secrets,
+        metrics_open: config.metrics_open,
         cors_origins: config.cors_origins,
         proxies: config.proxies,
         wait_max: config.wait_max,
@@ -130,17 +144,25 @@ fn compose(config: Config, stopping: CancellationToken, tasks: TaskTracker) -> R
 }
 
 fn open(store: StoreConfig) -> Result<Arc<dyn Store>> {
-    Ok(match store {
+    let store: Arc<dyn Store> = match store {
         StoreConfig::Redis(options) => Arc::new(RedisStore::connect(&options)?),
         #[cfg(feature = "local")]
         StoreConfig::Local(path) => Arc::new(crate::store::redb::RedbStore::open(path)?),
-    })
+    };
+    Ok(Arc::new(Measured(store)))
 }
 
 /// One of our routes under the public address, which may have a path of its own.
 fn route(public_url: &Url, path: &str) -> Result<Url> {
     let base = public_url.as_str().trim_end_matches('/');
     Url::parse(&format!("{base}{path}")).context("PUBLIC_URL makes no address of our routes")
+}
+
+/// What was observed is put together now and then, whether anybody reads it or not.
+async fn tidy_on(stopping: CancellationToken) {
+    while stopping.run_until_cancelled(tokio::time::sleep(TIDY_EVERY)).await.is_some() {
+        measure::tidy();
+    }
 }
 
 /// The local loop: one round at once, for what the last process left, then every minute.

@@ -60,9 +60,8 @@ pub(super) async fn submit(service: &Service, project: &str, video_url: Option<&
 
 pub(super) async fn sweep(sweep: Sweep) -> Result<(), End> {
     let Server { server } = sweep.server;
-    let secret = environment("WORKER_SECRET").or_else(|| environment("CRON_SECRET"));
-    let secret = secret.or_else(|| local_secret(&server));
-    let secret = secret.ok_or_else(|| End::usage("WORKER_SECRET is missing: the sweep is an operator's route"))?;
+    let secret = operator_secret(&server)
+        .ok_or_else(|| End::usage("WORKER_SECRET is missing: the sweep is an operator's route"))?;
     let service = service(server, Some(secret))?;
     let request = service.request(Method::POST, "/api/cron/klap")?;
     let answer = request.send().await.map_err(|error| unreachable(&service.server, &error))?;
@@ -73,6 +72,12 @@ pub(super) async fn sweep(sweep: Sweep) -> Result<(), End> {
         }
     });
     Ok(())
+}
+
+/// What opens the operator's routes of that service, as far as this environment knows.
+pub(super) fn operator_secret(server: &Url) -> Option<String> {
+    let given = ["WORKER_SECRET", "CRON_SECRET"].into_iter().find_map(environment);
+    given.or_else(|| local_secret(server))
 }
 
 /// What opens the operator's routes of a `dev` on this machine.

@@ -26,6 +26,11 @@ impl End {
         Self { code: 3, message: message.into() }
     }
 
+    /// Whether what was asked for failed, and not the asking.
+    pub fn is_of_the_work(&self) -> bool {
+        self.code == 1
+    }
+
     pub fn tell(&self) -> ExitCode {
         eprintln!("cliprelay: {}", self.message.trim_end());
         ExitCode::from(self.code)
@@ -44,5 +49,11 @@ impl From<anyhow::Error> for End {
 impl From<Problems> for End {
     fn from(problems: Problems) -> Self {
         Self::usage(problems.to_string())
+    }
+}
+
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.message.trim_end())
     }
 }

@@ -11,10 +11,19 @@ macro_rules! out {
 mod client;
 #[cfg(feature = "local")]
 mod demo;
+mod doctor;
 mod end;
+mod health;
+mod jobs;
+mod letters;
 #[cfg(feature = "local")]
 mod local;
+mod operator;
+mod pages;
 mod serve;
+mod setup;
+mod span;
+mod table;
 #[cfg(feature = "local")]
 mod tuning;
 mod watch;
@@ -22,14 +31,15 @@ mod watch;
 use crate::config::environment;
 use clap::{Args, Parser, Subcommand};
 use end::End;
-use std::process::ExitCode;
 #[cfg(feature = "local")]
-use std::{net::IpAddr, path::PathBuf};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
 use url::Url;
 
 /// Dependable video-to-clips jobs: Klap behind QStash and Redis, or all of it on this machine.
 #[derive(Parser)]
-#[command(name = "cliprelay", version, about, after_help = EXIT_CODES)]
+#[command(name = "cliprelay", version = crate::app::VERSION, about, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -57,10 +67,24 @@ enum Command {
     Broker(Broker),
     /// Enqueue a job on a running service.
     Enqueue(Enqueue),
+    /// See to the jobs of a running service: list, show, cancel, retry, purge.
+    Jobs(jobs::Jobs),
+    /// See to its dead letters: list, show, replay, drop.
+    Dlq(letters::Letters),
     /// Run one round of the cron's work on a running service.
     Sweep(Sweep),
+    /// Ask a running server whether it lives.
+    Health(Health),
+    /// Check the configuration and each outside service, and say how to mend what is wrong.
+    Doctor(Doctor),
+    /// Make what a deployment needs outside: the sweep's schedule at QStash and the bucket at Supabase.
+    Setup(SetUp),
     /// Print the HTTP interface as `OpenAPI` 3.1, for generators of clients.
     Openapi,
+    /// Print a script that completes commands and options in a shell.
+    Completions(Completions),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(Man),
 }
 
 #[cfg(feature = "local")]
@@ -96,6 +120,10 @@ struct Demo {
 #[cfg(feature = "local")]
 #[derive(Args)]
 struct Sandbox {
+    /// Address to listen on. Beyond this machine anybody can use it: it takes every key.
+    #[arg(long, default_value = "127.0.0.1")]
+    host: IpAddr,
+    /// Port to listen on.
     #[arg(long, default_value_t = 9000)]
     port: u16,
     /// Folder for everything that must survive a restart.
@@ -109,6 +137,7 @@ struct Broker {
     /// Address to listen on; beyond this machine only with a token and keys of your own.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
+    /// Port to listen on.
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// Folder for messages; they survive a restart.
@@ -154,6 +183,84 @@ struct Sweep {
     server: Server,
 }
 
+#[derive(Args)]
+#[command(after_help = DOCTOR)]
+struct Doctor {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const DOCTOR: &str = "Reads the environment as `serve` does, asks Redis, QStash, Klap, Supabase and the service under \
+                      PUBLIC_URL, and pays for nothing.\nExit codes: 0 nothing failed, 1 something did, 2 the \
+                      configuration leaves nothing to check.";
+
+#[derive(Args)]
+#[command(after_help = SETUP)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+struct SetUp {
+    /// Minutes between two calls of the sweep.
+    #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
+    every: u32,
+    /// Make no schedule: something else wakes the sweep (Vercel Pro's cron, a service that runs as a process).
+    #[arg(long, conflicts_with_all = ["remove", "every"])]
+    no_schedule: bool,
+    /// The schedule's name; one for each deployment of a QStash account.
+    #[arg(long, value_name = "NAME", default_value = "cliprelay-sweep")]
+    schedule_id: String,
+    /// Leave the bucket alone.
+    #[arg(long)]
+    no_bucket: bool,
+    /// The largest file the bucket is to take, in MiB; a limit that is there stays otherwise.
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=500_000))]
+    size_limit: Option<u64>,
+    /// Take the schedule away, and change nothing else.
+    #[arg(long)]
+    remove: bool,
+    /// Only show what would be done.
+    #[arg(long, conflicts_with = "yes")]
+    dry_run: bool,
+    /// Do it without asking.
+    #[arg(long)]
+    yes: bool,
+    /// Do not check the whole afterwards.
+    #[arg(long)]
+    no_doctor: bool,
+    /// Print JSON; needs --yes or --dry-run.
+    #[arg(long)]
+    json: bool,
+}
+
+const SETUP: &str = "Reads the environment as `serve` does. Shows what it would do and asks; what is right already is left \
+                     alone. The database's part is an SQL file for its owner to run: it tells which, and whether it was \
+                     run.\nExit codes: 0 done and nothing failed in the check afterwards, 1 something did, 2 bad usage or \
+                     configuration.";
+
+#[derive(Args)]
+#[command(after_help = COMPLETIONS)]
+struct Completions {
+    /// The shell it is for.
+    shell: clap_complete::Shell,
+}
+
+const COMPLETIONS: &str = "For this session of bash: source <(cliprelay completions bash). For good: put what is printed \
+                           where the shell looks, as ~/.local/share/bash-completion/completions/cliprelay, \
+                           ~/.config/fish/completions/cliprelay.fish, or _cliprelay in a folder of zsh's $fpath.";
+
+#[derive(Args)]
+struct Man {
+    /// Write the pages of all commands here instead; `man -l cliprelay.1` shows one.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Health {
+    /// Where it answers [default: the service on this machine, at PORT or 3000].
+    #[arg(long)]
+    url: Option<Url>,
+}
+
 /// The program.
 pub fn main() -> ExitCode {
     run(Cli::parse().command.unwrap_or(Command::Serve))
@@ -182,7 +289,17 @@ fn run(command: Command) -> ExitCode {
             #[cfg(feature = "local")]
             Command::Broker(broker) => local::broker(broker).await,
             Command::Enqueue(enqueue) => client::enqueue(enqueue).await,
+            Command::Jobs(asked) => jobs::jobs(asked).await,
+            Command::Dlq(asked) => letters::letters(asked).await,
             Command::Sweep(sweep) => client::sweep(sweep).await,
+            Command::Health(health) => health::health(health).await,
+            Command::Doctor(asked) => doctor::doctor(asked).await,
+            Command::Setup(asked) => setup::setup(asked).await,
+            Command::Completions(asked) => {
+                pages::completions(&asked);
+                Ok(())
+            }
+            Command::Man(asked) => pages::man(&asked),
             Command::Openapi => {
                 let text = crate::http::openapi::text();
                 out!("{}", text.trim_end());

@@ -32,7 +32,7 @@ pub struct QStashConfig {
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, exposed: bool) -> Option<QStashConfig> {
-    let region = reader.text("QSTASH_REGION").map(|region| region.to_uppercase().replace('-', "_"));
+    let region = region(reader);
     let known = |region: &String| REGIONS.contains(&region.as_str());
     if region.as_ref().is_some_and(|region| !known(region)) {
         reader.problem("QSTASH_REGION", format!("must be one of {}", REGIONS.join(", ")));
@@ -59,6 +59,11 @@ pub(super) fn read(reader: &mut Reader<'_>, exposed: bool) -> Option<QStashConfi
     let token = reader.required_secret(&format!("{prefix}QSTASH_TOKEN"), "the token of your QStash account");
     let options = Options { url: url?, token: token?, timeout: CALL_TIMEOUT };
     (keys.is_some() || !regions.is_empty()).then_some(QStashConfig { options, keys, regions })
+}
+
+/// The region in use, as the variables are named by it; known or not.
+pub(super) fn region(reader: &Reader<'_>) -> Option<String> {
+    reader.text("QSTASH_REGION").map(|region| region.to_uppercase().replace('-', "_"))
 }
 
 fn keys(reader: &mut Reader<'_>, prefix: &str, exposed: bool, required: bool) -> Option<SigningKeys> {

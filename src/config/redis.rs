@@ -31,7 +31,7 @@ pub(super) fn store(reader: &mut Reader<'_>, local: Option<PathBuf>) -> Option<S
 }
 
 /// The URL and the variable it came from. It holds the password: never to be printed.
-fn url(reader: &mut Reader<'_>) -> Option<(&'static str, String)> {
+pub(super) fn url(reader: &mut Reader<'_>) -> Option<(&'static str, String)> {
     if let Some(url) = reader.text("REDIS_URL") {
         return Some(("REDIS_URL", url));
     }

@@ -2,7 +2,7 @@
 
 use super::{klap, supabase};
 use axum::Router;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -19,6 +19,7 @@ pub const SUPABASE_KEY: &str = "sb_secret_sandbox";
 
 /// The stand-ins, up.
 pub struct Sandbox {
+    /// Where it is found on this machine.
     pub address: SocketAddr,
     /// The sample's address.
     pub sample: Url,
@@ -45,7 +46,11 @@ pub enum Error {
 pub async fn start(listener: TcpListener, data: &Path) -> Result<Sandbox, Error> {
     let folder = |source| Error::Folder { path: data.to_owned(), source };
     tokio::fs::create_dir_all(data).await.map_err(folder)?;
-    let address = listener.local_addr().map_err(Error::Listener)?;
+    let mut address = listener.local_addr().map_err(Error::Listener)?;
+    // What it listens on is no address to be fetched from.
+    if address.ip().is_unspecified() {
+        address.set_ip(Ipv4Addr::LOCALHOST.into());
+    }
     let base = Url::parse(&format!("http://{address}"))?;
     let klap = klap::Klap::open(klap::Options::new(data.join("klap"))).await?;
     klap.set_public_base(base);

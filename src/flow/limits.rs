@@ -103,26 +103,15 @@ impl Engine {
     /// What a write counts. `opens`: it accepts new work, and may be refused. What is counted for the job is noted in `new`.
     pub(super) fn counts(&self, old: Option<&Job>, new: &mut Job, opens: bool, now: Millis) -> Counts {
         Counts {
-            live: self.live(old, new),
+            live: live(old, new),
             live_max: self.settings.protection.queue.filter(|_| opens),
             tally: self.tally(old, new, opens, now),
         }
     }
 
-    fn live(&self, old: Option<&Job>, new: &Job) -> Live {
-        let was_live = old.is_some_and(|old| !old.is_final());
-        match self.settings.protection.queue {
-            None => Live::Keep,
-            Some(_) if new.is_final() && (was_live || old.is_none()) => Live::Ended,
-            Some(_) if new.is_final() => Live::Keep,
-            Some(_) if was_live && old.is_some_and(|old| old.deadline == new.deadline) => Live::Keep,
-            Some(_) => Live::Until(new.deadline),
-        }
-    }
-
     fn tally(&self, old: Option<&Job>, new: &mut Job, opens: bool, now: Millis) -> Option<Tally> {
         let limit = self.settings.protection.spend_day?;
-        let today = now / DAY;
+        let today = day(now);
         // A job accepted without a limit stays uncounted; one that was lost is counted again.
         let mut charge = match new.charge {
             Some(charge) => charge,
@@ -140,6 +129,20 @@ impl Engine {
         let counts = add != 0 && charge.day == today;
         counts.then(|| Tally { name: keys::spent_on(today), add, most, ttl: SUM_KEPT })
     }
+}
+
+fn live(old: Option<&Job>, new: &Job) -> Live {
+    let was_live = old.is_some_and(|old| !old.is_final());
+    if new.is_final() {
+        return if was_live || old.is_none() { Live::Ended } else { Live::Keep };
+    }
+    let as_before = was_live && old.is_some_and(|old| old.deadline == new.deadline);
+    if as_before { Live::Keep } else { Live::Until(new.deadline) }
+}
+
+/// The UTC day, from the epoch.
+pub(super) fn day(now: Millis) -> u64 {
+    now / DAY
 }
 
 /// Until the next UTC day.

@@ -1,39 +1,56 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
-//! (load and compare-and-commit), `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
+//! (load and compare-and-commit) and `told`, `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`, `list`, `clip`.
+//! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit`, `letters`, `replay`, `purge` and `survey` (how all of
+//! it stands); `measured` and `spans` (what is told of it).
 
+mod audit;
 mod clip;
 mod control;
 mod delivery;
 mod enqueue;
 mod intake;
 mod journal;
+mod letters;
 mod limits;
 mod list;
+mod measured;
 mod outbox;
+mod purge;
 mod readiness;
 mod rebuild;
+mod recent;
 mod record;
+mod replay;
+mod spans;
 mod spent;
 mod status;
 mod step;
+mod survey;
 mod sweep;
+mod told;
 mod watch;
 
 pub use crate::kinds::{AskedOptions, FieldError, Kind, PublicClip, View};
+pub use audit::Deed;
 pub use clip::ClipError;
 pub use control::{CancelError, RetryError};
 pub use delivery::{Delivery, Reply};
 pub use enqueue::{Enqueue, EnqueueError, Enqueued};
 pub use intake::{Ask, Checked, Trust};
+pub use letters::{From as LettersFrom, Letter, Letters, Side as LetterSide};
 pub use limits::{Limit, Policy, Protection, Standing, TurnError};
-pub use list::{Jobs, Listing, Place};
+pub use list::{Jobs, Listing, Place, Search, Since};
+pub use purge::Purged;
 pub use readiness::Readiness;
+pub use recent::{Recent, SignedPush};
 pub use record::Fault;
+pub use replay::{Chosen, Done, Handled, Handling, Handlings, LETTERS_MAX};
+pub use spans::asked;
 pub use spent::Spent;
 pub use status::{Find, Seen, Status};
-pub use sweep::Swept;
+pub use survey::{Money, Waiting};
+pub use sweep::{Round, Swept};
 pub use watch::Watcher;
 
 use crate::job::{Limits, Millis};
@@ -53,6 +70,7 @@ pub struct Engine {
     pub(crate) services: Services,
     pub(crate) settings: Settings,
     watches: watch::Watches,
+    surveys: survey::Surveys,
     /// Cancelled when the process is asked to stop: no new claims, running steps wind up.
     stopping: CancellationToken,
     ids: Ids,
@@ -122,7 +140,15 @@ impl Engine {
         stopping: CancellationToken,
         ids: Ids,
     ) -> Self {
-        Self { store, services, settings, watches: watch::Watches::default(), stopping, ids }
+        Self {
+            store,
+            services,
+            settings,
+            watches: watch::Watches::default(),
+            surveys: survey::Surveys::default(),
+            stopping,
+            ids,
+        }
     }
 
     fn new_id(&self) -> Uuid {

@@ -3,8 +3,9 @@
 
 use super::record::{Along, Clock, Loaded, Updated};
 use super::{Engine, Fault};
+use crate::job::history::{Entry, What};
 use crate::job::wire::Message;
-use crate::job::{self, Event, Failure, Job, JobId, NewJob, State};
+use crate::job::{self, By, Event, Failure, History, Job, JobId, NewJob, State};
 use crate::kinds::{Kind, Start};
 use crate::sabotage::{self, Sabotage};
 use crate::store::{Expected, keys};
@@ -46,7 +47,7 @@ impl Engine {
             return Err(Fault::Newer(message.envelope.v + 1));
         };
         let job = put_together(message, older.as_ref(), kind, clock);
-        tracing::warn!(job.id = %id, job.position = %job.at, "the store had lost this job's record; put back from its message");
+        tracing::warn!(job.id = %id, job.attempt = job.attempts, "the store had lost this job's record; put back from its message");
         let version = older.as_ref().map(|older| older.version);
         match self.write_back(job, version, clock, &Along::default(), until).await? {
             Updated::Applied(loaded, _) | Updated::Refused(_, loaded) => Ok(Rebuilt::Record(loaded)),
@@ -89,7 +90,8 @@ impl Engine {
                 Claimant::Busy if job.is_final() => {}
                 Claimant::Busy => {
                     let why = "the store lost this job, and its project has a newer one";
-                    let event = Event::Fail { failure: Failure::lasting("record_lost", why) };
+                    let failure = Failure::lasting("record_lost", why);
+                    let event = Event::Fail { failure, by: By::Push };
                     job = job::apply(&job, &event, clock.now(), &self.settings.limits).unwrap_or(job);
                 }
             }
@@ -131,9 +133,13 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
     let mut job = match older {
         // Of the step itself nothing is newer but its sending: the rest of the record stands.
         Some(older) if older.job.at == at => older.job.clone(),
-        Some(older) => {
-            Job { ledger: older.job.ledger.clone(), charge: older.job.charge, ..forgotten(message, kind, now) }
-        }
+        Some(older) => Job {
+            ledger: older.job.ledger.clone(),
+            charge: older.job.charge,
+            usage: older.job.usage,
+            history: older.job.history.clone(),
+            ..forgotten(message, kind, now)
+        },
         None => forgotten(message, kind, now),
     };
     for receipt in &message.receipts {
@@ -150,10 +156,13 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
     job.at = at;
     job.send = message.envelope.send;
     job.state = State::Waiting;
+    job.usage.messages += u32::from(!job.message.sent);
     job.message.sent = true;
     job.message.spent = false;
     job.message.message_id = None;
     job.rebuilt = true;
+    job.trace = job.trace.or_else(|| message.trace.clone());
+    job.history.add(Entry::new(&job, What::Rebuilt, now).of_push(message.push()));
     job
 }
 
@@ -171,6 +180,7 @@ fn forgotten(message: &Message, kind: Kind, now: u64) -> Job {
         stage,
     };
     let mut job = Job::new(new, now, message.deadline.saturating_sub(now));
+    job.history = History::default();
     job.created_at = message.created_at;
     job.deadline = message.deadline;
     // An epoch's first message was sent before its first claim, under the queue's deadline.

@@ -2,19 +2,19 @@
 //! a write that lost the race is decided again on the record that won.
 
 use super::limits::rest_of_day;
-use super::{Engine, Limit, millis};
+use super::told::tell_landed;
+use super::{Engine, Limit, measured, millis, spans};
 use crate::job::ledger::Intent;
-use crate::job::{self, Job, JobId, Limits, Millis, OpId, Refused, wire};
+use crate::job::{self, Event, Job, JobId, Millis, OpId, Refused, Usage, wire};
 use crate::sabotage::{self, Sabotage};
-use crate::store::{
-    self, Commit, Committed, DueAt, Expected, Expiry, Listed, Place, PointerWrite, Record, Remember, keys,
-};
+use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrite, Record, Remember, keys};
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 /// How long a late push of a deleted job can still come: tombstones outlive records at least by this.
-const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
+pub(super) const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
 
 /// Why a record cannot be used now. Nothing has been decided on it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -43,6 +43,8 @@ pub(super) struct Loaded {
     pub job: Job,
     pub version: u64,
     clock: Clock,
+    /// What reading it has cost, until a write tells.
+    read: Usage,
 }
 
 /// The store's clock.
@@ -102,11 +104,14 @@ pub(super) struct Along {
 impl Engine {
     /// The record of a job and the store's time.
     pub(super) async fn load(&self, id: &JobId) -> Result<(Option<Loaded>, Clock), Fault> {
-        let read = self.store.get(id).await?;
+        let read = self.store.get(id).instrument(spans::read()).await?;
         let clock = Clock::new(read.now);
         match read.record {
             None => Ok((None, clock)),
-            Some(record) => Ok((Some(decode(&record, clock)?), clock)),
+            Some(record) => {
+                let read = Usage::of_store(store::COMMANDS_OF_A_READ);
+                Ok((Some(Loaded { read, ..decode(&record, clock)? }), clock))
+            }
         }
     }
 
@@ -123,9 +128,13 @@ impl Engine {
             // Whatever was counted for it may be lost like its record.
             job.charge = None;
         }
-        let commit = self.commit_of(None, &mut job, expected, along, clock.now());
-        match self.persist(&commit, until).await? {
-            Committed::Applied { version, due, .. } => Ok(self.applied(Loaded { job, version, clock }, due)),
+        let commit = self.commit_of(None, &mut job, expected, along, (clock.now(), Usage::default()));
+        let committed = self.persist(&commit, until).await?;
+        measured::created(&job, &committed);
+        match committed {
+            Committed::Applied { version, due, .. } => {
+                Ok(self.applied(Loaded { job, version, clock, read: Usage::default() }, due))
+            }
             Committed::Replayed(record) => Ok(self.applied(decode(&record, clock)?, Vec::new())),
             Committed::Conflict(record) => Ok(Updated::Refused(Refused::OldNews, Box::new(decode(&record, clock)?))),
             Committed::Remembered(reply) => Ok(Updated::Remembered(reply)),
@@ -140,7 +149,7 @@ impl Engine {
     pub(super) async fn update(
         &self,
         from: &Loaded,
-        event: &job::Event,
+        event: &Event,
         along: &Along,
         until: Instant,
     ) -> Result<Updated, Fault> {
@@ -154,6 +163,9 @@ impl Engine {
                 Err(refused) if owed => (loaded.job.clone(), Some(refused)),
                 Err(refused) => return Ok(Updated::Refused(refused, Box::new(loaded))),
             };
+            if refused.is_none() {
+                tell_landed(&loaded.job, event, &mut next, now);
+            }
             if sabotage::is(Sabotage::PublishBeforeWrite) && next.at > loaded.job.at {
                 let early = Loaded { job: next.clone(), ..loaded.clone() };
                 let _ = Box::pin(self.drain(early, until)).await;
@@ -165,13 +177,19 @@ impl Engine {
                 (Updated::Applied(loaded, _), Some(refused)) => Updated::Refused(refused, loaded),
                 (updated, _) => updated,
             };
-            let commit = self.commit_of(Some(&loaded.job), &mut next, Expected::Version(loaded.version), along, now);
+            let expected = Expected::Version(loaded.version);
+            let commit = self.commit_of(Some(&loaded.job), &mut next, expected, along, (now, loaded.read));
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
-                    let next = Loaded { job: next, version, clock: loaded.clock };
+                    measured::moved(&loaded.job, &next);
+                    if next.is_final() && !loaded.job.is_final() {
+                        spans::ended(&next);
+                    }
+                    let next = Loaded { job: next, version, clock: loaded.clock, read: Usage::default() };
                     return Ok(written(self.applied(next, due)));
                 }
                 Committed::Replayed(record) => {
+                    measured::moved(&loaded.job, &next);
                     return Ok(written(self.applied(decode(&record, loaded.clock)?, Vec::new())));
                 }
                 Committed::Conflict(record) if along.exact => {
@@ -181,7 +199,9 @@ impl Engine {
                     return Err(store::Error::Unavailable("the record is written too often".to_owned()).into());
                 }
                 Committed::Conflict(record) => {
-                    loaded = decode(&record, loaded.clock)?;
+                    let mut read = loaded.read;
+                    read += Usage::of_store(store::COMMANDS_OF_A_READ);
+                    loaded = Loaded { read, ..decode(&record, loaded.clock)? };
                 }
                 Committed::Missing if along.put_back => match self.put_back(next, loaded.clock, along, until).await? {
                     // Somebody else was first: decided on that record.
@@ -208,7 +228,8 @@ impl Engine {
         let mut loaded = beside.clone();
         loop {
             let expected = Expected::Version(loaded.version);
-            let commit = self.commit_of(Some(&loaded.job), &mut loaded.job.clone(), expected, &along, loaded.now());
+            let told = (loaded.now(), loaded.read);
+            let commit = self.commit_of(Some(&loaded.job), &mut loaded.job.clone(), expected, &along, told);
             match self.persist(&commit, until).await? {
                 Committed::Remembered(reply) => return Ok(Some(reply)),
                 Committed::Conflict(record) if Instant::now() < until => loaded = decode(&record, loaded.clock)?,
@@ -233,7 +254,15 @@ impl Engine {
         Updated::Applied(Box::new(loaded), due)
     }
 
-    fn commit_of(&self, old: Option<&Job>, new: &mut Job, expected: Expected, along: &Along, now: Millis) -> Commit {
+    /// `read`: what was read for it, which is counted with it.
+    fn commit_of(
+        &self,
+        old: Option<&Job>,
+        new: &mut Job,
+        expected: Expected,
+        along: &Along,
+        (now, read): (Millis, Usage),
+    ) -> Commit {
         let counts = self.counts(old, new, along.opens, now);
         let ttl = new.remaining_ttl(now, &self.settings.limits);
         let key = keys::pointer(&new.owner, &new.project);
@@ -244,12 +273,12 @@ impl Engine {
             (None, Some(due)) => DueAt::At(due),
             (None, None) => DueAt::Never,
         };
-        Commit {
+        let mut commit = Commit {
             id: new.id.clone(),
             op: self.new_op(),
             expected,
             version: self.version_after(expected),
-            body: wire::encode_record(new).into(),
+            body: Bytes::new(),
             due,
             expiry: ttl.map(|ttl| {
                 let record = Duration::from_millis(ttl);
@@ -263,17 +292,18 @@ impl Engine {
             },
             remember: along.remember.clone(),
             // As it begins and as it ends, so that a list which was lost fills again.
-            listed: (old.is_none() || ttl.is_some() || along.take_pointer.is_some()).then(|| self.listed(new)),
+            listed: if old.is_none() || ttl.is_some() || along.take_pointer.is_some() {
+                self.listed(new)
+            } else {
+                Vec::new()
+            },
             peek_due: along.peek_due,
             counts,
-        }
-    }
-
-    /// Longer than any record stays that is not written as listed again.
-    fn listed(&self, job: &Job) -> Listed {
-        let Limits { queue_timeout, job_timeout, done_ttl, failed_ttl, .. } = self.settings.limits;
-        let life = Duration::from_millis(queue_timeout + job_timeout + done_ttl.max(failed_ttl));
-        Listed { list: keys::list(&job.owner), place: Place::new(job.created_at, &job.id), keep: life + TOMBSTONE }
+        };
+        new.usage += read;
+        new.usage += Usage::of_store(store::commands(&commit));
+        commit.body = wire::encode_record(new).into();
+        commit
     }
 
     fn new_op(&self) -> OpId {
@@ -289,6 +319,13 @@ impl Engine {
 
     /// One write, repeated under its operation id while the store is away, until `until`.
     async fn persist(&self, commit: &Commit, until: Instant) -> Result<Committed, store::Error> {
+        let span = spans::commit();
+        let committed = Box::pin(self.persist_until(commit, until)).instrument(span.clone()).await;
+        spans::committed(&span, &committed);
+        committed
+    }
+
+    async fn persist_until(&self, commit: &Commit, until: Instant) -> Result<Committed, store::Error> {
         let mut pause = Duration::from_millis(50);
         let mut unknown = None;
         loop {
@@ -342,5 +379,6 @@ fn over_budget(clock: Clock) -> Updated {
 }
 
 pub(super) fn decode(record: &Record, clock: Clock) -> Result<Loaded, Fault> {
-    Ok(Loaded { job: wire::decode_record(&record.body)?, version: record.version, clock })
+    let read = Usage::default();
+    Ok(Loaded { job: wire::decode_record(&record.body)?, version: record.version, clock, read })
 }

@@ -41,6 +41,11 @@ impl Status {
         Self { version, view, next_update_at: job.next_update_at(now), now, tag, job }
     }
 
+    /// What it has cost by now, in US cents at the vendor's list price.
+    pub fn cents_paid(&self) -> u64 {
+        Kind::parse(&self.job.kind).map_or(0, |kind| kind.cents_paid(&self.job))
+    }
+
     /// Names what can be seen of this job: the same as long as nothing of that changes, whatever is written. When it was
     /// last written is not counted, and of when something may happen next only what is planned.
     pub fn tag(&self) -> &str {
@@ -73,7 +78,11 @@ pub enum Seen {
 }
 
 impl Engine {
-    /// `owner`: `None` for an operator, who sees all jobs (and finds them by job only).
+    /// Any owner's job, for an operator.
+    pub async fn job(&self, id: &JobId) -> Result<Option<Status>, Fault> {
+        Ok(self.owned(id, None).await?.map(|loaded| status_of(&loaded)))
+    }
+
     pub async fn status(&self, find: &Find, owner: &Owner) -> Result<Option<Status>, Fault> {
         let id = match find {
             Find::Job(id) => id.clone(),
@@ -118,7 +127,7 @@ impl Engine {
 
 pub(super) fn status_of(loaded: &Loaded) -> Status {
     let job = loaded.job.clone();
-    let view = Kind::parse(&job.kind).map_or(View { clips: Vec::new(), clips_failed: 0 }, |kind| kind.view(&job));
+    let view = Kind::parse(&job.kind).map_or_else(View::default, |kind| kind.view(&job));
     let now = loaded.now();
     Status::new(job, loaded.version, view, now)
 }

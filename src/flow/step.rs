@@ -6,15 +6,17 @@ use super::delivery::{Delivery, Reply};
 use super::journal::StepJournal;
 use super::rebuild::Rebuilt;
 use super::record::{Along, Loaded, Updated};
-use super::{Engine, Fault, millis};
+use super::{Engine, Fault, measured, millis, spans};
 use crate::job::{
-    self, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Position, Report, Settlement, State,
-    wire,
+    self, By, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Position, Report, Settlement,
+    State, wire,
 };
 use crate::kinds::{Context, Halt, Kind};
+use crate::measure;
 use crate::sabotage::{self, Sabotage};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 /// How long the store may take over what is not yet a running step.
 const STORE_PATIENCE: Duration = Duration::from_secs(4);
@@ -48,19 +50,30 @@ impl Engine {
                 return Reply::GaveUp { failure: Failure::lasting("unreadable_message", why) };
             }
         };
-        if self.stopping.is_cancelled() {
-            return Reply::away("this process is stopping");
-        }
-        match self.claim(&message).await {
-            Ok(Ok(claimed)) => Box::pin(self.run(claimed)).await,
-            Ok(Err(reply)) => reply,
-            Err(Fault::Newer(version)) => Reply::newer(version),
-            Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(&fault),
-        }
+        let span = spans::push(&message, delivery);
+        let reply = self.take_up(&message, delivery).instrument(span.clone()).await;
+        spans::answered(&span, &reply);
+        reply
+    }
+
+    async fn take_up(&self, message: &wire::Message, delivery: &Delivery) -> Reply {
+        let refusal = if self.stopping.is_cancelled() {
+            Reply::away("this process is stopping")
+        } else {
+            match self.claim(message, delivery).await {
+                Ok(Ok(claimed)) => return Box::pin(self.run(claimed)).await,
+                Ok(Err(reply)) => reply,
+                Err(Fault::Newer(version)) => Reply::newer(version),
+                Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(&fault),
+            }
+        };
+        let (outcome, code) = refusal.told();
+        tracing::info!(outcome, code, "step not taken");
+        refusal
     }
 
     /// Takes the step for this delivery, or says what to answer instead.
-    async fn claim(&self, message: &wire::Message) -> Result<Result<Claimed, Reply>, Fault> {
+    async fn claim(&self, message: &wire::Message, delivery: &Delivery) -> Result<Result<Claimed, Reply>, Fault> {
         let id = &message.envelope.job_id;
         let until = Instant::now() + STORE_PATIENCE;
         let (mut found, clock) = self.load(id).await?;
@@ -73,7 +86,11 @@ impl Engine {
                 continue;
             };
             let (now, opening) = (loaded.now(), self.store.opening());
-            match job::judge(&loaded.job, message.push(), now, opening, &self.settings.limits) {
+            let judgement = job::judge(&loaded.job, message.push(), now, opening, &self.settings.limits);
+            if !matches!(judgement, Judgement::Due | Judgement::Forgotten) {
+                spans::met(&loaded.job, now);
+            }
+            match judgement {
                 Judgement::OldNews => return Ok(Err(self.old_news(loaded).await)),
                 Judgement::Leased { until } => return Ok(Err(busy(until, now))),
                 Judgement::Expired => return Ok(Err(self.give_up(&loaded, job_timeout(&loaded), until).await?)),
@@ -87,7 +104,7 @@ impl Engine {
                     let Some(kind) = kind else {
                         return Ok(Err(Reply::newer(wire::VERSION + 1)));
                     };
-                    match self.take(loaded, message, kind, until).await? {
+                    match self.take(loaded, message, kind, delivery, until).await? {
                         Ok(claimed) => return Ok(Ok(claimed)),
                         Err(again) => found = again,
                     }
@@ -103,11 +120,14 @@ impl Engine {
         mut loaded: Loaded,
         message: &wire::Message,
         kind: Kind,
+        delivery: &Delivery,
         until: Instant,
     ) -> Result<Result<Claimed, Option<Loaded>>, Fault> {
         // A store that forgot may have been told of the job by an older message: this one may know of more that is paid.
         message.receipts.iter().for_each(|receipt| loaded.job.ledger.receive(receipt));
+        spans::adopt(&mut loaded.job);
         let length = kind.length(&loaded.job.step);
+        let age = loaded.now().saturating_sub(loaded.job.message.not_before);
         let times = &self.settings.steps;
         let begun = Instant::now();
         let lease = Lease {
@@ -116,15 +136,19 @@ impl Engine {
             opening: self.store.opening().to_owned(),
         };
         let token = lease.token.clone();
-        let claim = Event::Claim { push: message.push(), lease };
+        let claim = Event::Claim { push: message.push(), lease, from: delivery.from.clone() };
         Ok(match self.update(&loaded, &claim, &EXACT, until).await? {
-            Updated::Applied(loaded, _) => Ok(Claimed {
-                loaded: *loaded,
-                token,
-                kind,
-                step_end: begun + times.step(length),
-                lease_end: begun + times.lease(length),
-            }),
+            Updated::Applied(loaded, _) => {
+                let step = kind.known_step(&loaded.job.step);
+                measure::claimed(step, loaded.job.attempts, Duration::from_millis(age));
+                Ok(Claimed {
+                    loaded: *loaded,
+                    token,
+                    kind,
+                    step_end: begun + times.step(length),
+                    lease_end: begun + times.lease(length),
+                })
+            }
             Updated::Refused(_, loaded) => Err(Some(*loaded)),
             Updated::Missing | Updated::PointerTaken | Updated::Remembered(_) | Updated::Limited(_) => Err(None),
         })
@@ -133,40 +157,42 @@ impl Engine {
     async fn run(&self, claimed: Claimed) -> Reply {
         let Claimed { loaded, token, kind, step_end, lease_end } = claimed;
         let step = loaded.job.step.clone();
-        let id = loaded.job.id.clone();
-        tracing::info!(job.id = %id, job.position = %loaded.job.at, job.step = step, job.attempt = loaded.job.attempts, "step begins");
+        spans::met(&loaded.job, loaded.now());
+        tracing::info!(job.step = step, "step begins");
         let context_job = loaded.job.clone();
         let now = loaded.now();
+        let begun = Instant::now();
         let journal = StepJournal::new(self, token, loaded, step_end, lease_end);
         let context =
             Context { job: &context_job, now, pace: &self.settings.pace, services: &self.services, journal: &journal };
         let ended = {
-            let mut running = std::pin::pin!(kind.run(&context));
+            let mut running = std::pin::pin!(kind.run(&context).instrument(spans::step(&context_job)));
             match timeout_at(step_end, &mut running).await {
                 // A paid call is not cut off while its lease lasts.
                 Err(_) if journal.is_paying() => timeout_at(lease_end, running).await,
                 ended => ended,
             }
         };
+        measure::step_ended(kind.known_step(&step), measured::outcome(&ended), begun.elapsed());
         journal.write_receipts(lease_end.max(Instant::now() + STORE_PATIENCE)).await;
         let token = journal.token().clone();
         let loaded = journal.into_loaded();
         match ended {
             Ok(Ok(settlement)) => {
                 let (outcome, code) = settlement.outcome.told();
-                tracing::info!(job.id = %id, job.step = step, outcome, code, "step ends");
+                tracing::info!(job.step = step, outcome, code, "step ends");
                 self.settle(&loaded, token, settlement, lease_end).await
             }
             Ok(Err(Halt::NotNow)) => {
                 self.settle(&loaded, token, unchanged(&loaded, Outcome::Wait { after: 0 }), lease_end).await
             }
             Ok(Err(Halt::Lost)) => {
-                tracing::warn!(job.id = %id, job.step = step, "the lease was lost; nothing more is written");
+                tracing::warn!(job.step = step, "the lease was lost; nothing more is written");
                 self.lost(&loaded).await
             }
             Ok(Err(Halt::Store(why))) => Reply::away(&why),
             Err(_) => {
-                tracing::warn!(job.id = %id, job.step = step, "the step was cut off at its time limit");
+                tracing::warn!(job.step = step, "the step was cut off at its time limit");
                 let failure = Failure::retryable("step_timeout", format!("the step {step} did not end in time"));
                 let cut = unchanged(&loaded, Outcome::Retry { failure, after: None });
                 self.settle(&loaded, token, cut, lease_end).await
@@ -257,7 +283,7 @@ impl Engine {
 
     /// Ends the job with this failure, unless it has moved on meanwhile.
     pub(super) async fn give_up(&self, loaded: &Loaded, failure: Failure, until: Instant) -> Result<Reply, Fault> {
-        let event = Event::Fail { failure: failure.clone() };
+        let event = Event::Fail { failure: failure.clone(), by: By::Push };
         match self.update(loaded, &event, &EXACT, until).await? {
             Updated::Applied(..) => Ok(Reply::GaveUp { failure }),
             _ => Ok(Reply::away("the record changed meanwhile")),

@@ -3,14 +3,17 @@
 //! Woken by a schedule, by the local loop, by hand, and a little by every push: one path. Safe to run twice at once.
 
 use super::record::{Along, Loaded, Updated};
+use super::spent::Again;
 use super::step::{EXACT, MENDED, exhausted, job_timeout};
-use super::{Engine, Fault, Spent};
-use crate::job::{Event, JobId, Judgement, Millis, Push, judge};
+use super::{Engine, Fault, Spent, millis, spans};
+use crate::job::{By, Event, JobId, Judgement, Millis, Push, judge};
+use crate::measure;
 use crate::services::qstash::{DeadLetter, DeadLetterFilter};
-use crate::store::Expected;
-use serde::Serialize;
+use crate::store::{Expected, keys};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 /// How many due jobs a round looks at: far more than it mends, so that a few that nobody can mend do not hide the others.
 const BATCH: usize = 1_000;
@@ -20,13 +23,18 @@ const FAILED: usize = 20;
 const SPREAD: Millis = 60_000;
 /// Every so many rounds the dead letters are read.
 const DEAD_LETTER_ROUNDS: u64 = 10;
+/// How long after the last round their number is forgotten, which also tells when that was.
+pub(super) const ROUNDS_COUNTED: Duration = Duration::from_hours(24);
+/// Of the rounds that mended something, so many are kept, and for so long after the last.
+const ROUNDS_KEPT: usize = 100;
+const ROUNDS_STAY: Duration = Duration::from_hours(7 * 24);
 const PATIENCE: Duration = Duration::from_secs(8);
 /// A whole round, and the little one that follows each push.
 const ROUND: Duration = Duration::from_secs(45);
 const LITTLE_ROUND: Duration = Duration::from_secs(5);
 
 /// What a round mended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Swept {
     /// Recorded messages published.
     pub republished: usize,
@@ -36,6 +44,17 @@ pub struct Swept {
     pub failed: usize,
     /// Ended jobs whose time to stay is over.
     pub purged: usize,
+}
+
+/// A round that mended something, as it is noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Round {
+    /// When it began, by the store's clock.
+    pub at: Millis,
+    #[serde(flatten)]
+    pub swept: Swept,
+    pub took_ms: u64,
 }
 
 /// What was done about one due job.
@@ -49,10 +68,31 @@ enum Mended {
 }
 
 impl Engine {
-    /// One round.
+    /// One round. What it mended is kept for a while, for people to read.
     pub async fn sweep(&self) -> Result<Swept, Fault> {
+        let begun = Instant::now();
+        let round = self.round(begun + ROUND).await;
+        measure::swept(round.as_ref().ok().map(|(swept, _)| swept.told()));
+        let (swept, now) = round?;
+        if swept != Swept::default() {
+            let round = Round { at: now, swept, took_ms: millis(begun.elapsed()) };
+            let entry = serde_json::to_vec(&round).unwrap_or_default();
+            if let Err(error) = self.store.note(&keys::sweeps(), &entry, ROUNDS_KEPT, ROUNDS_STAY).await {
+                tracing::warn!(%error, "what the sweep mended could not be noted");
+            }
+        }
+        Ok(swept)
+    }
+
+    /// The last rounds that mended something, newest first.
+    pub async fn rounds(&self, limit: usize) -> Result<Vec<Round>, Fault> {
+        let entries = self.store.notes(&keys::sweeps(), limit).await?;
+        // Those that a newer build wrote otherwise are left out.
+        Ok(entries.iter().filter_map(|entry| serde_json::from_slice(entry).ok()).collect())
+    }
+
+    async fn round(&self, end: Instant) -> Result<(Swept, Millis), Fault> {
         let mut swept = Swept::default();
-        let end = Instant::now() + ROUND;
         let due = self.store.due(BATCH).await?;
         for id in &due.jobs {
             if Instant::now() >= end || swept.revived >= REVIVED {
@@ -61,11 +101,11 @@ impl Engine {
             let mended = self.mend_one(id, &swept).await;
             swept.count(&mended);
         }
-        let round = self.store.count("sweeps", Duration::from_hours(24)).await?;
+        let round = self.store.count(keys::ROUNDS, ROUNDS_COUNTED).await?;
         if round % DEAD_LETTER_ROUNDS == 1 {
             self.sweep_dead_letters(&mut swept, end).await?;
         }
-        Ok(swept)
+        Ok((swept, due.now))
     }
 
     /// A few due jobs, mended on the way of a push to another.
@@ -107,6 +147,13 @@ impl Engine {
         if job.due().is_some_and(|due| due > now) {
             return Ok(Mended::Left);
         }
+        let span = spans::mend(job);
+        self.mend_due(loaded, so_far, until).instrument(span).await
+    }
+
+    /// Its deadline has come, and nobody has seen to it.
+    async fn mend_due(&self, loaded: Loaded, so_far: &Swept, until: Instant) -> Result<Mended, Fault> {
+        let (job, now) = (&loaded.job, loaded.now());
         let push = Push { at: job.at, send: job.send };
         let failure = match judge(job, push, now, self.store.opening(), &self.settings.limits) {
             Judgement::Leased { .. } | Judgement::OldNews | Judgement::Forgotten => return Ok(Mended::Left),
@@ -118,14 +165,14 @@ impl Engine {
             if so_far.failed >= FAILED {
                 return Ok(Mended::Left);
             }
-            let failed = self.update(&loaded, &Event::Fail { failure }, &EXACT, until).await?;
+            let failed = self.update(&loaded, &Event::Fail { failure, by: By::Sweep }, &EXACT, until).await?;
             return Ok(if matches!(failed, Updated::Applied(..)) { Mended::Failed } else { Mended::Left });
         }
         if job.unsent() || (job.message.message_id.is_none() && !job.message.spent) {
             return Ok(match self.drain(loaded, until).await {
                 Ok(_) => Mended::Republished,
                 Err(error) => {
-                    tracing::warn!(job.id = %id, %error, "not published yet");
+                    tracing::warn!(%error, "not published yet");
                     Mended::Left
                 }
             });
@@ -144,7 +191,7 @@ impl Engine {
         if so_far.revived >= REVIVED {
             return Ok(Mended::Left);
         }
-        let event = Event::Spent { push, dlq_id: None, lease_over: true, after: spread(so_far) };
+        let event = Event::Spent { push, by: By::Sweep, dlq_id: None, lease_over: true, after: spread(so_far) };
         let Updated::Applied(loaded, _) = self.update(&loaded, &event, &EXACT, until).await? else {
             return Ok(Mended::Left);
         };
@@ -195,7 +242,8 @@ impl Engine {
 
     async fn sweep_dead_letter(&self, letter: &DeadLetter, swept: &mut Swept) -> Result<(), Fault> {
         let Some(body) = letter.message.body_bytes() else { return Ok(()) };
-        let settled = match self.spent(&body, Some(&letter.dlq_id), spread(swept)).await {
+        let told = (By::Sweep, Again::Later(spread(swept)));
+        let settled = match self.spent(&body, None, Some(&letter.dlq_id), told).await {
             Ok(Spent::SentAnew { .. }) => {
                 swept.revived += 1;
                 true
@@ -221,6 +269,11 @@ fn spread(so_far: &Swept) -> Millis {
 }
 
 impl Swept {
+    fn told(self) -> [(measure::Swept, usize); 4] {
+        use measure::Swept::{Failed, Purged, Republished, Revived};
+        [(Republished, self.republished), (Revived, self.revived), (Failed, self.failed), (Purged, self.purged)]
+    }
+
     fn count(&mut self, mended: &Mended) {
         match mended {
             Mended::Republished => self.republished += 1,

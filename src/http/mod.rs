@@ -9,6 +9,7 @@ mod cors;
 mod hardening;
 mod json;
 mod limits;
+mod measured;
 pub mod openapi;
 mod problem;
 mod push;
@@ -22,6 +23,7 @@ mod watching;
 
 pub use auth::{ApiKey, Auth, Authenticator};
 pub use limits::Proxies;
+pub use measured::start as start_measuring;
 pub use problem::Problem;
 pub use push::Pushes;
 pub use router::{ROUTES, router};
@@ -41,6 +43,8 @@ pub struct Http {
     pub authenticator: Authenticator,
     pub pushes: Pushes,
     pub operator_secrets: Vec<SecretString>,
+    /// Whether the metrics are anybody's to read: on one's own machine.
+    pub metrics_open: bool,
     pub cors_origins: Vec<String>,
     /// Whose word is taken for a caller's address.
     pub proxies: Proxies,

@@ -2,6 +2,7 @@
 //! outermost layer writes it out, together with the request's id, and turns what the framework itself refused into one.
 
 use crate::flow::{CancelError, ClipError, EnqueueError, Fault, FieldError, RetryError};
+use crate::measure;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -183,6 +184,7 @@ pub(super) async fn write_out(request: Request, next: Next) -> Response {
         },
         None => return response,
     };
+    measure::refused(problem.code);
     let id = id.as_ref().and_then(|id| id.header_value().to_str().ok()).unwrap_or_default();
     let mut written = render(&problem, id);
     for (name, value) in response.headers() {

@@ -1,6 +1,7 @@
 //! What QStash is told: the table of the flow's replies as status and headers.
 
 use crate::flow::Reply;
+use crate::measure::Answer;
 use axum::Json;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -11,6 +12,17 @@ use std::time::Duration;
 const NON_RETRYABLE: HeaderName = HeaderName::from_static("upstash-nonretryable-error");
 /// The status that, with the header above, ends redelivery.
 const GIVE_UP: u16 = 489;
+
+/// In the words of what is measured.
+pub(super) fn answer(reply: &Reply) -> Answer {
+    match reply {
+        Reply::Done => Answer::Done,
+        Reply::OldNews => Answer::OldNews,
+        Reply::Busy { .. } => Answer::Busy,
+        Reply::TryAgain { .. } => Answer::TryAgain,
+        Reply::GaveUp { .. } => Answer::GaveUp,
+    }
+}
 
 pub(super) fn respond(reply: &Reply) -> Response {
     match reply {

@@ -1,5 +1,6 @@
 //! Everything that can happen to a job, and why an event may change nothing.
 
+use super::history::{By, Signed};
 use super::id::{LeaseToken, Millis, Position};
 use super::ledger::Receipt;
 use super::outcome::{Failure, Report, Settlement};
@@ -20,6 +21,7 @@ pub enum Event {
     Claim {
         push: Push,
         lease: Lease,
+        from: Origin,
     },
     /// The holder is about to make paid calls.
     Intend {
@@ -52,6 +54,7 @@ pub enum Event {
     /// The step has had all its attempts, or the job all its time, or its record is lost for good.
     Fail {
         failure: Failure,
+        by: By,
     },
     /// The message is published.
     Sent {
@@ -61,6 +64,7 @@ pub enum Event {
     /// The message will not come again. `lease_over`: nobody is at work on the step. The next one is delivered `after`.
     Spent {
         push: Push,
+        by: By,
         dlq_id: Option<String>,
         lease_over: bool,
         after: Millis,
@@ -69,13 +73,25 @@ pub enum Event {
     Looked {
         push: Push,
     },
-    Cancel,
+    Cancel {
+        by: By,
+    },
     /// A person opens a new epoch of a failed job at this step.
     Retry {
         step: &'static str,
         plan: Value,
         stage: String,
+        by: By,
     },
+}
+
+/// How a delivery came, as far as it is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The key it was signed with.
+    pub signed: Option<Signed>,
+    /// The request's id, which is in the log.
+    pub request_id: Option<String>,
 }
 
 /// Why an event changes nothing.

@@ -1,7 +1,8 @@
 //! How events move a job: `(job, event, now)` to the job it becomes, or why not. Every state answers every event
 //! explicitly; final states absorb what comes late, except receipts, which are always kept.
 
-use super::event::{Event, Push, Refused};
+use super::event::{Event, Origin, Push, Refused};
+use super::history::{By, Ended, Entry, What};
 use super::id::{LeaseToken, Millis, Position};
 use super::outcome::{Failure, Outcome, Report, Settlement};
 use super::retry;
@@ -60,13 +61,18 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
                 held(job, token, now)?;
             }
             next.ledger.receive(receipt);
+            let (effect, id) = (Some(receipt.effect.clone()), Some(receipt.id.clone()));
+            next.history.add(Entry { effect, receipt: id, ..Entry::new(job, What::Paid, now) });
             if held(job, token, now).is_ok() {
                 next.attempts = 0;
             }
         }
-        Event::Retry { step, plan, stage } => retry_by_hand(&mut next, step, plan, stage, now, limits)?,
+        Event::Retry { step, plan, stage, by } => {
+            retry_by_hand(&mut next, (step, plan, stage.as_str()), now, limits)?;
+            told(&mut next, What::Retried, Some(*by), now);
+        }
         _ if job.is_final() && !sabotage::is(Sabotage::EndsChange) => return Err(Refused::Final),
-        Event::Claim { push, lease } => claim(&mut next, *push, lease, now, limits)?,
+        Event::Claim { push, lease, from } => claim(&mut next, *push, lease, from, now, limits)?,
         Event::Intend { token, effects, looked_up } => {
             held(job, token, now)?;
             if effects.iter().any(|effect| job.ledger.receipt(effect).is_some()) {
@@ -74,6 +80,7 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             }
             for effect in effects {
                 next.ledger.intend(effect, job.at, now, *looked_up);
+                paid_call(&mut next, What::Intended, effect, now);
             }
         }
         // What is known not to have been paid is known after the lease as well.
@@ -81,6 +88,7 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             last_held(job, token)?;
             for effect in effects {
                 next.ledger.close(effect);
+                paid_call(&mut next, What::Withdrawn, effect, now);
             }
         }
         Event::Checkpoint { token, plan, report, further } => {
@@ -90,20 +98,30 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             }
             next.plan = plan.clone();
             tell(&mut next, report);
+            told(&mut next, What::Progressed, None, now);
         }
         Event::Settle { token, settlement } => {
             held(job, token, now)?;
             settle(&mut next, settlement, now, limits);
+            settled(job, &mut next, settlement, now);
         }
-        Event::Fail { failure } => end(&mut next, End::Failed(failure.clone()), now),
-        Event::Cancel => end(&mut next, End::Cancelled, now),
+        Event::Fail { failure, by } => {
+            next.history.add(Entry { by: Some(*by), ..Entry::new(job, What::Failed, now) }.because(failure));
+            end(&mut next, End::Failed(failure.clone()), now);
+        }
+        Event::Cancel { by } => {
+            told(&mut next, What::Cancelled, Some(*by), now);
+            end(&mut next, End::Cancelled, now);
+        }
         Event::Sent { push, message_id } => {
             current(job, *push)?;
             if job.message.sent && job.message.message_id.is_some() {
                 return Err(Refused::Nothing);
             }
-            next.message.sent = true;
+            published(&mut next);
             next.message.message_id = Some(message_id.clone());
+            let entry = Entry::new(job, What::Published, now).of_push(*push);
+            next.history.add(Entry { message_id: Some(message_id.clone()), ..entry });
             next.message.look_at = job.message.not_before.max(now) + retry::look(job.message.looks);
         }
         Event::Looked { push } => {
@@ -111,13 +129,31 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             next.message.looks += 1;
             next.message.look_at = now + retry::look(next.message.looks);
         }
-        Event::Spent { push, dlq_id, lease_over, after } => {
+        Event::Spent { push, by, dlq_id, lease_over, after } => {
             current(job, *push)?;
             spent(&mut next, dlq_id.as_ref(), lease_over.then_some(*after), now)?;
+            let what = if next.send == job.send { What::Spent } else { What::SentAnew };
+            let after = (what == What::SentAnew).then(|| next.message.not_before.saturating_sub(now));
+            let entry = Entry::new(job, what, now).of_push(Push { at: job.at, send: next.send });
+            next.history.add(Entry { by: Some(*by), after, message_id: job.message.message_id.clone(), ..entry });
         }
     }
     next.updated_at = now.max(job.updated_at);
     Ok(next)
+}
+
+/// The message is out, as far as we know for the first time.
+fn published(job: &mut Job) {
+    job.usage.messages += u32::from(!job.message.sent);
+    job.message.sent = true;
+}
+
+fn told(job: &mut Job, what: What, by: Option<By>, now: Millis) {
+    job.history.add(Entry { by, ..Entry::new(job, what, now) });
+}
+
+fn paid_call(job: &mut Job, what: What, effect: &str, now: Millis) {
+    job.history.add(Entry { effect: Some(effect.to_owned()), ..Entry::new(job, what, now) });
 }
 
 /// `anew`: nobody is at work on the step, and the next message is to be delivered after so long.
@@ -165,7 +201,7 @@ fn current(job: &Job, push: Push) -> Result<(), Refused> {
     if push.at == job.at && push.send == job.send { Ok(()) } else { Err(Refused::OldNews) }
 }
 
-fn claim(job: &mut Job, push: Push, lease: &Lease, now: Millis, limits: &Limits) -> Result<(), Refused> {
+fn claim(job: &mut Job, push: Push, lease: &Lease, from: &Origin, now: Millis, limits: &Limits) -> Result<(), Refused> {
     if push.at != job.at {
         return Err(Refused::OldNews);
     }
@@ -177,8 +213,13 @@ fn claim(job: &mut Job, push: Push, lease: &Lease, now: Millis, limits: &Limits)
     job.leased_until = job.leased_until.max(lease.until);
     job.message.look_at = lease.until + retry::look(job.message.looks);
     // It proves that its own message was sent; of one sent anew since, it proves nothing.
-    job.message.sent |= push.send == job.send;
+    if push.send == job.send {
+        published(job);
+    }
     job.state = State::Running { lease: lease.clone() };
+    let Origin { signed: signed_with, request_id } = from.clone();
+    let entry = Entry::new(job, What::Claimed, now).of_push(push);
+    job.history.add(Entry { attempt: Some(job.attempts), signed_with, request_id, ..entry });
     Ok(())
 }
 
@@ -231,6 +272,28 @@ fn settle(job: &mut Job, settlement: &Settlement, now: Millis, limits: &Limits) 
     }
 }
 
+/// Tells the end of a step, as `job` was before and `next` is after it.
+fn settled(job: &Job, next: &mut Job, settlement: &Settlement, now: Millis) {
+    for effect in &settlement.refused {
+        let entry = Entry { effect: Some(effect.clone()), ..Entry::new(job, What::Withdrawn, now) };
+        next.history.add(entry);
+    }
+    let (outcome, failure) = match &settlement.outcome {
+        Outcome::Next { .. } => (Ended::Next, None),
+        Outcome::Wait { .. } => (Ended::Wait, None),
+        Outcome::Away { failure, .. } => (Ended::Away, Some(failure)),
+        Outcome::Done => (Ended::Done, None),
+        Outcome::Fail { failure } => (Ended::Fail, Some(failure)),
+        // The last attempt was used up.
+        Outcome::Retry { failure, .. } if next.is_final() => (Ended::Fail, Some(failure)),
+        Outcome::Retry { failure, .. } => (Ended::Retry, Some(failure)),
+    };
+    let entry = Entry::new(job, What::Ended, now);
+    let entry = failure.map_or(entry.clone(), |failure| entry.because(failure));
+    let after = (!next.is_final()).then(|| next.message.not_before.saturating_sub(now));
+    next.history.add(Entry { outcome: Some(outcome), attempt: Some(job.attempts), after, ..entry });
+}
+
 /// The step got somewhere: the next message of the same epoch.
 fn advance(job: &mut Job, after: Millis, now: Millis) {
     job.at.seq += 1;
@@ -273,9 +336,7 @@ fn end(job: &mut Job, how: End, now: Millis) {
 
 fn retry_by_hand(
     job: &mut Job,
-    step: &'static str,
-    plan: &Value,
-    stage: &str,
+    (step, plan, stage): (&'static str, &Value, &str),
     now: Millis,
     limits: &Limits,
 ) -> Result<(), Refused> {

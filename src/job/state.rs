@@ -1,8 +1,10 @@
 //! The record of a job, and what can be read off it.
 
+use super::history::{Entry, History, What};
 use super::id::{JobId, LeaseToken, Millis, Owner, Position, ProjectId};
 use super::ledger::Ledger;
 use super::outcome::Failure;
+use super::usage::Usage;
 use crate::sabotage::{self, Sabotage};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,6 +60,13 @@ pub struct Job {
     /// What is counted for it where a day's spending is limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charge: Option<Charge>,
+    #[serde(default, skip_serializing_if = "Usage::is_nothing")]
+    pub usage: Usage,
+    #[serde(default, skip_serializing_if = "History::is_empty")]
+    pub history: History,
+    /// Where the job stands in a trace, as it came: nothing is read into it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// What a job counts for.
@@ -176,7 +185,7 @@ pub struct Limits {
 impl Job {
     /// A job just accepted; it fails if no claim is made within `patience` milliseconds.
     pub fn new(new: NewJob, now: Millis, patience: Millis) -> Self {
-        Self {
+        let mut job = Self {
             id: new.id,
             owner: new.owner,
             project: new.project,
@@ -202,7 +211,12 @@ impl Job {
             deadline: now + patience,
             finished_at: None,
             charge: None,
-        }
+            usage: Usage::default(),
+            history: History::default(),
+            trace: None,
+        };
+        job.history.add(Entry::new(&job, What::Accepted, now));
+        job
     }
 
     pub fn is_final(&self) -> bool {

@@ -96,11 +96,14 @@ pub enum Halt {
 }
 
 /// What the outside sees of a kind's results.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct View {
     /// The clips, in the public shape.
     pub clips: Vec<Value>,
+    pub clips_stored: usize,
     pub clips_failed: usize,
+    /// Of the stored ones.
+    pub bytes_stored: u64,
 }
 
 /// Where a job starts, or goes on.
@@ -187,6 +190,25 @@ impl Kind {
         }
     }
 
+    /// Every step it may be at.
+    pub fn steps(self) -> &'static [&'static str] {
+        match self {
+            Self::Clip => clip::STEPS,
+        }
+    }
+
+    /// A step by a name that stands in the program; a newer build's is `other`.
+    pub fn known_step(self, step: &str) -> &'static str {
+        self.steps().iter().find(|known| **known == step).copied().unwrap_or("other")
+    }
+
+    /// What it has cost by now, calls that may have been billed included.
+    pub fn cents_paid(self, job: &Job) -> u64 {
+        match self {
+            Self::Clip => clip::cents_paid(job),
+        }
+    }
+
     pub fn length(self, step: &str) -> Length {
         match self {
             Self::Clip => clip::length(step),
@@ -202,6 +224,13 @@ impl Kind {
     pub fn view(self, job: &Job) -> View {
         match self {
             Self::Clip => clip::view(job),
+        }
+    }
+
+    /// The public ids of the clips that are stored after a write, and were not before.
+    pub fn landed(self, before: &Job, after: &Job) -> Vec<String> {
+        match self {
+            Self::Clip => clip::landed(before, after),
         }
     }
 

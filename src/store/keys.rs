@@ -10,24 +10,31 @@
 //! | `project:<owner, project>`   | id of the project's current job                         | with that job's record       |
 //! | `reply:<owner, key>`         | reply remembered under an idempotency key               | [`Remember::ttl`]            |
 //! | `jobs:<owner>`               | sorted set, all of score 0: creation time and job id    | [`Listed::keep`] after the last entry |
-//! | `count:<name>`               | a counter: `sweeps`, `rate:owner:<owner>`, `rate:address:<address>` | its window after first use |
+//! | `list:all`, `list:failed`    | the same of all owners' jobs; of those that failed, by when they did | as `jobs:<owner>` |
+//! | `count:sweeps`               | rounds of the sweep                                     | a day after the last         |
+//! | `count:rate:owner:<owner>`, `count:rate:address:<address>` | turns taken from a window | the window after the first   |
 //! | `count:spend:<day>`          | cents counted on that UTC day                           | [`Tally::ttl`]               |
 //! | `live`                       | sorted set: job id by when it has ended at the latest   | entry by entry               |
+//! | `log:<name>`                 | list, newest first: `audit`, what operators did; `sweeps`, what rounds mended | [`Store::note`]'s `ttl` after the last entry |
 //! | `writable`                   | nothing; written by [`Store::ping`]                     | one minute                   |
 //!
 //! [`Expiry::record`]: super::Expiry::record
 //! [`Expiry::tombstone`]: super::Expiry::tombstone
 //! [`Listed::keep`]: super::Listed::keep
 //! [`Remember::ttl`]: super::Remember::ttl
+//! [`Store::note`]: super::Store::note
 //! [`Store::ping`]: super::Store::ping
 //! [`Tally::ttl`]: super::Tally::ttl
 
-use super::{ListKey, MemoryKey, PointerKey};
+use super::{ListKey, LogKey, MemoryKey, PointerKey};
 use crate::job::id::{JobId, Owner, ProjectId};
 use std::time::Duration;
 
 /// A century: longer is a mistake, and would overflow what Redis accepts in the middle of a script.
 const EXPIRY_MS_MAX: u64 = 100 * 365 * 24 * 60 * 60 * 1000;
+
+/// Before the name of a list that is no owner's: no owner's name has a control character.
+const OF_ALL: char = '\u{1}';
 
 /// The pointer from an owner's project to its current job.
 pub fn pointer(owner: &Owner, project: &ProjectId) -> PointerKey {
@@ -49,6 +56,9 @@ pub fn address_rate(network: &str) -> String {
     format!("rate:address:{network}")
 }
 
+/// Rounds of the sweep.
+pub const ROUNDS: &str = "sweeps";
+
 /// What was spent on a day, counted from the epoch.
 pub fn spent_on(day: u64) -> String {
     format!("spend:{day}")
@@ -57,6 +67,26 @@ pub fn spent_on(day: u64) -> String {
 /// The list of an owner's jobs.
 pub fn list(owner: &Owner) -> ListKey {
     ListKey(owner.as_str().to_owned())
+}
+
+/// What rounds of the sweep mended.
+pub fn sweeps() -> LogKey {
+    LogKey("sweeps".to_owned())
+}
+
+/// The list of everybody's jobs.
+pub fn all_jobs() -> ListKey {
+    ListKey(format!("{OF_ALL}all"))
+}
+
+/// The list of the jobs that failed, each at the time when it did. Those that were tried again since are in it still.
+pub fn failed_jobs() -> ListKey {
+    ListKey(format!("{OF_ALL}failed"))
+}
+
+/// What operators did.
+pub fn audit() -> LogKey {
+    LogKey("audit".to_owned())
 }
 
 /// The owner's length in front keeps two owners apart whatever characters their names are made of.
@@ -103,7 +133,14 @@ impl Names {
     }
 
     pub(super) fn list(&self, key: &ListKey) -> String {
-        format!("{}jobs:{}", self.tag, key.0)
+        match key.0.strip_prefix(OF_ALL) {
+            Some(name) => format!("{}list:{name}", self.tag),
+            None => format!("{}jobs:{}", self.tag, key.0),
+        }
+    }
+
+    pub(super) fn log(&self, key: &LogKey) -> String {
+        format!("{}log:{}", self.tag, key.0)
     }
 
     pub(super) fn counter(&self, name: &str) -> String {
@@ -129,6 +166,16 @@ mod tests {
         assert_ne!(key("a:b", "c"), key("a", "b:c"));
         assert_ne!(key("1:a", "b"), key("1", "a:b"));
         assert_eq!(pointer(&Owner::new("ann"), &ProjectId::new("p")).0, "3:ann:p");
+    }
+
+    #[test]
+    fn lists_of_all_are_no_owners() {
+        let names = Names::new("cliprelay:").unwrap();
+        assert_eq!(names.list(&all_jobs()), "{cliprelay:}list:all");
+        assert_eq!(names.list(&failed_jobs()), "{cliprelay:}list:failed");
+        for owner in ["all", "list:all", "failed"] {
+            assert_eq!(names.list(&list(&Owner::new(owner))), format!("{{cliprelay:}}jobs:{owner}"));
+        }
     }
 
     #[test]

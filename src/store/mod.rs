@@ -4,25 +4,31 @@
 //! A record is opaque bytes under a job's id with a version, which its writer chooses: larger than the one before, and drawn
 //! so that no two writes share one, also after a store has lost its last writes and gone on from an older state. Beside it a store keeps:
 //! the *due index* (job id by the time somebody must look at it), *pointers* (owner and project to the current job),
-//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *lists* (an owner's jobs by
-//! their age), *counters*, and which jobs are *live* (each until a time at the latest).
+//! *remembered replies* (by idempotency key), *tombstones* (of jobs that ended and were deleted), *lists* (an owner's jobs, or
+//! everybody's, by their age), *counters*, which jobs are *live* (each until a time at the latest), and *logs* (the newest of what was noted).
 //! Time is the store's own: `now` comes with every answer, and nobody above reads a clock for leases or deadlines.
 
+mod cost;
 mod counts;
 pub mod keys;
+mod measured;
 #[cfg(feature = "local")]
 pub mod redb;
 pub mod redis;
 
+pub use cost::{COMMANDS_OF_A_READ, commands};
 pub use counts::{Counts, Live, Taken, Tally, Turn, Window};
+pub use measured::Measured;
 
 use crate::job::id::{JobId, Millis, OpId};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::time::Duration;
 
-/// The entries of one list.
+/// The entries of an owner's list.
 pub const LISTED_MAX: usize = 1_000;
+/// The entries of each list that holds the jobs of all owners.
+pub const LISTED_OF_ALL_MAX: usize = 10_000;
 
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -53,11 +59,25 @@ pub trait Store: Send + Sync + 'static {
     /// out, and dropped. Two round trips, three if something is dropped.
     async fn list(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error>;
 
-    /// Adds one to a counter that is forgotten `window` after its first use; the new value.
+    /// What is live and due, counted, with the records of up to `limit` of the live jobs: those first that have ended soonest
+    /// at the latest. Two round trips, one if nothing is live.
+    async fn survey(&self, limit: usize) -> Result<Survey, Error>;
+
+    /// Adds one to a counter that is forgotten `window` after its last use; the new value.
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error>;
+
+    /// Counters as they stand, in the order of their names; `None`: not used, or forgotten. One round trip.
+    async fn counted(&self, names: &[String]) -> Result<Vec<Option<Window>>, Error>;
 
     /// Takes a turn from each window, or none of any. Asked again after a lost answer it may take twice. One round trip.
     async fn take(&self, turns: &[Turn]) -> Result<Taken, Error>;
+
+    /// Puts an entry in front of a log, which keeps its newest `keep`, and each of those at least for `ttl`. Asked again after
+    /// a lost answer it may stand there twice. One round trip.
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error>;
+
+    /// The entries of a log, newest first, up to `limit`. One round trip.
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error>;
 
     /// One cheap round trip that fails if the store cannot take writes.
     async fn ping(&self) -> Result<(), Error>;
@@ -89,6 +109,19 @@ pub struct Due {
     pub jobs: Vec<JobId>,
 }
 
+/// What [`Store::survey`] answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    pub now: Millis,
+    /// Live jobs, those whose record is lost among them until they have ended at the latest.
+    pub live: u64,
+    /// Jobs whose due time has come.
+    pub due: u64,
+    /// The earliest due time there is, come or not.
+    pub earliest_due: Option<Millis>,
+    pub records: Vec<(JobId, Record)>,
+}
+
 /// What [`Store::list`] answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
@@ -98,7 +131,7 @@ pub struct Page {
     pub next: Option<Place>,
 }
 
-/// The name of an owner's list, built by [`keys::list`].
+/// The name of a list, built in [`keys`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ListKey(pub String);
 
@@ -123,10 +156,19 @@ impl Place {
         &self.0
     }
 
+    /// The time it was made of.
+    pub fn at(&self) -> Millis {
+        self.0.split_once('.').and_then(|(at, _)| at.parse().ok()).unwrap_or_default()
+    }
+
     pub fn id(&self) -> JobId {
         JobId::new(self.0.split_once('.').map_or("", |(_, id)| id))
     }
 }
+
+/// The name of a log, built in [`keys`].
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LogKey(pub String);
 
 /// The name of a pointer, built by [`keys::pointer`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -154,8 +196,8 @@ pub struct Commit {
     pub pointer: PointerWrite,
     /// Written only if the key is free; otherwise the answer is [`Committed::Remembered`].
     pub remember: Option<Remember>,
-    /// Put the job into a list (again).
-    pub listed: Option<Listed>,
+    /// Put the job into lists (again), each of which is another.
+    pub listed: Vec<Listed>,
     /// Answer up to this many due jobs along with [`Committed::Applied`], as they are after this commit.
     pub peek_due: usize,
     pub counts: Counts,
@@ -218,11 +260,12 @@ pub struct Remember {
     pub ttl: Duration,
 }
 
-/// A job's entry in a list, which holds the newest [`LISTED_MAX`] and forgets the others.
+/// A job's entry in a list, which holds the newest `most` and forgets the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub list: ListKey,
     pub place: Place,
+    pub most: usize,
     /// The entry stays at least so long.
     pub keep: Duration,
 }

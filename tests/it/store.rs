@@ -6,9 +6,12 @@ mod over_time;
 #[cfg(feature = "local")]
 mod redb_only;
 mod redis_only;
+mod replica;
 mod suite;
 mod suite_counts;
 mod suite_lists;
+mod suite_logs;
+mod suite_survey;
 mod suite_time;
 mod writes;
 
@@ -52,9 +55,14 @@ conformance!(
     suite::a_commit_can_peek_at_due_jobs,
     suite::deleting_takes_the_record_and_its_due_entry,
     suite_lists::a_list_is_paged_from_the_newest_on,
+    suite_lists::a_commit_lists_its_job_in_several_lists,
     suite_lists::a_refused_commit_lists_nothing,
     suite_lists::entries_without_a_record_are_dropped,
     suite_lists::a_list_ends_some_time_after_its_last_entry,
+    suite_logs::a_log_keeps_its_newest_entries,
+    suite_logs::entries_are_opaque_and_logs_apart,
+    suite_logs::of_many_notes_at_once_all_are_there,
+    suite_logs::a_log_ends_some_time_after_its_last_entry,
     suite_time::a_final_commit_ends_everything_of_the_job,
     suite_time::a_later_commit_lifts_the_expiry,
     suite_time::putting_back_a_forgotten_job_removes_its_tombstone,
@@ -69,7 +77,9 @@ conformance!(
     suite_counts::a_tally_takes_no_more_than_it_may,
     suite_counts::of_many_commits_no_more_are_counted_than_may_be,
     suite_counts::a_refused_commit_counts_nothing,
-    suite_time::a_counter_starts_anew_after_its_window,
+    suite_survey::what_is_live_and_due_is_counted,
+    suite_survey::records_of_the_live_are_read,
+    suite_time::a_counter_starts_anew_some_time_after_its_last_use,
     suite_time::time_is_told_and_does_not_go_back,
     suite_time::ping_and_opening_answer,
 );

@@ -1,10 +1,12 @@
 //! The shapes that outlive a process, held against `fixtures/wire`: what was written once is read for ever, and what is
 //! written now is what was written then. A change that makes one of these fail needs a new version, not a new fixture.
 
+use cliprelay::job::history::{Cause, Ended, Entry, What};
 use cliprelay::job::ledger::Intent;
 use cliprelay::job::wire::{self, Envelope, Message, VERSION, decode_record, encode_record};
 use cliprelay::job::{
-    Failure, Job, JobId, Lease, LeaseToken, Ledger, NewJob, Outgoing, Owner, Position, ProjectId, Push, Receipt, State,
+    By, Failure, History, Job, JobId, Lease, LeaseToken, Ledger, NewJob, Outgoing, Owner, Position, ProjectId, Push,
+    Receipt, State, Usage,
 };
 use cliprelay::kinds::Kind;
 use cliprelay::kinds::clip::input::Input;
@@ -13,9 +15,17 @@ use serde_json::{Value, json};
 
 const T0: u64 = 1_795_435_200_000;
 const ID: &str = "job_0193a1b2c3d4e5f60718293a4b5c6d7e";
-const RECORDS: [&str; 6] =
-    ["record-queued", "record-running", "record-waiting", "record-done", "record-failed", "record-cancelled"];
-const MESSAGES: [&str; 2] = ["message-first", "message-later"];
+const RECORDS: [&str; 7] = [
+    "record-queued",
+    "record-running",
+    "record-waiting",
+    "record-done",
+    "record-failed",
+    "record-cancelled",
+    "record-traced",
+];
+const MESSAGES: [&str; 3] = ["message-first", "message-later", "message-traced"];
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn golden(name: &str) -> Vec<u8> {
     let path = format!("{}/fixtures/wire/v1/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -46,7 +56,7 @@ fn just_accepted() -> Job {
         plan: Plan::beginning().write(),
         stage: "Sending the video to Klap".to_owned(),
     };
-    Job::new(new, T0, 86_400_000)
+    Job { history: History::default(), ..Job::new(new, T0, 86_400_000) }
 }
 
 fn unpaid(number: u32) -> Clip {
@@ -203,9 +213,48 @@ fn every_record_ever_written_is_read_and_written_back_unchanged() {
         assert!(Input::read(&job.input).is_some(), "the input of {name}");
     }
     let states = RECORDS.map(|name| record(name).state.public());
-    assert_eq!(states, ["queued", "processing", "processing", "completed", "failed", "cancelled"]);
+    assert_eq!(states, ["queued", "processing", "processing", "completed", "failed", "cancelled", "processing"]);
     let ended = RECORDS.map(|name| record(name).is_final());
-    assert_eq!(ended, [false, false, false, true, true, true]);
+    assert_eq!(ended, [false, false, false, true, true, true, false]);
+}
+
+#[test]
+fn a_history_is_read_and_written_back_unchanged() {
+    let name = "record-with-history";
+    let job = record(name);
+    assert_eq!(json_of(&encode_record(&job)), json_of(&golden(name)));
+    assert_eq!((job.usage.messages, job.usage.trips, job.usage.commands, job.history.cut), (3, 41, 160, 12));
+    let entries = &job.history.entries;
+    let whats = [
+        What::Accepted,
+        What::Published,
+        What::Claimed,
+        What::Intended,
+        What::Paid,
+        What::Withdrawn,
+        What::Stored,
+        What::Progressed,
+        What::Ended,
+        What::Spent,
+        What::SentAnew,
+        What::Cancelled,
+        What::Retried,
+        What::Failed,
+        What::Rebuilt,
+    ];
+    assert!(whats.iter().all(|what| entries.iter().any(|entry| entry.what == *what)), "{entries:#?}");
+    let away = Cause { code: "klap_away".to_owned(), message: "it did not answer".to_owned() };
+    let retried = Entry {
+        attempt: Some(1),
+        outcome: Some(Ended::Retry),
+        after: Some(5_000),
+        error: Some(away),
+        ..Entry::new(&job, What::Ended, T0 + 1_900)
+    };
+    assert_eq!(entries[5], retried);
+    assert_eq!((entries[7].send, entries[7].by), (Some(2), Some(By::Sweep)));
+    let rest = Job { history: History::default(), usage: Usage::default(), ..job };
+    assert_eq!(rest, just_accepted(), "nothing else of a record has changed");
 }
 
 #[test]
@@ -217,6 +266,9 @@ fn every_message_ever_written_is_read_and_written_back_unchanged() {
     let later = Message::decode(&golden("message-later")).unwrap();
     assert_eq!(later.push(), Push { at: Position { epoch: 2, seq: 5 }, send: 2 });
     assert_eq!(later.receipts, rich_ledger().receipts, "a message carries what has been paid");
+    let traced = Message::decode(&golden("message-traced")).unwrap();
+    assert_eq!(traced, Message { trace: Some(TRACE.to_owned()), ..later });
+    assert_eq!(record("record-traced"), Job { trace: Some(TRACE.to_owned()), ..record("record-waiting") });
 }
 
 #[test]

@@ -2,8 +2,8 @@
 //! workers that die, sleep and come back, and people who cancel and retry. Microseconds each, so there can be a million.
 
 use cliprelay::job::{
-    Event, Failure, Job, JobId, Judgement, Lease, LeaseToken, Limits, Millis, NewJob, Outcome, Owner, ProjectId, Push,
-    Receipt, Refused, Report, Settlement, State, apply, judge,
+    By, Event, Failure, Job, JobId, Judgement, Lease, LeaseToken, Limits, Millis, NewJob, Origin, Outcome, Owner,
+    ProjectId, Push, Receipt, Refused, Report, Settlement, State, apply, judge,
 };
 use fastrand::Rng;
 use serde_json::json;
@@ -96,8 +96,8 @@ impl Life {
         match judge(&self.job, push, self.now, OPENING, &LIMITS) {
             Judgement::OldNews => self.drain(),
             Judgement::Leased { .. } => self.messages.push(push),
-            Judgement::Expired => drop(self.happens(&Event::Fail { failure: failure("job_timeout") })),
-            Judgement::Exhausted => drop(self.happens(&Event::Fail { failure: failure("exhausted") })),
+            Judgement::Expired => drop(self.happens(&Event::Fail { failure: failure("job_timeout"), by: By::Push })),
+            Judgement::Exhausted => drop(self.happens(&Event::Fail { failure: failure("exhausted"), by: By::Push })),
             Judgement::Forgotten => self.broken.push(format!("nothing was forgotten: {push:?} for {:?}", self.job.at)),
             Judgement::Due => self.run(push, wild),
         }
@@ -107,7 +107,7 @@ impl Life {
         self.claims += 1;
         let token = LeaseToken::new(format!("t{}", self.claims));
         let lease = Lease { token: token.clone(), until: self.now + LEASE, opening: OPENING.to_owned() };
-        if let Err(refused) = self.happens(&Event::Claim { push, lease }) {
+        if let Err(refused) = self.happens(&Event::Claim { push, lease, from: Origin::default() }) {
             return self.broken.push(format!("it was due: {refused}"));
         }
         self.holders.push(token.clone());
@@ -165,9 +165,9 @@ impl Life {
     fn accident(&mut self) {
         let push = self.push();
         match self.rng.u8(..20) {
-            0 => drop(self.happens(&Event::Cancel)),
+            0 => drop(self.happens(&Event::Cancel { by: By::Owner })),
             1 => {
-                let again = Event::Retry { step: "submit", plan: json!({}), stage: String::new() };
+                let again = Event::Retry { step: "submit", plan: json!({}), stage: String::new(), by: By::Owner };
                 if self.happens(&again).is_ok() {
                     self.drain();
                 }
@@ -180,7 +180,7 @@ impl Life {
             6..9 => self.messages.truncate(self.rng.usize(..=self.messages.len())),
             9..12 => {
                 let lease_over = self.job.lease(self.now, OPENING).is_none();
-                let spent = Event::Spent { push, dlq_id: None, lease_over, after: SECOND };
+                let spent = Event::Spent { push, by: By::Push, dlq_id: None, lease_over, after: SECOND };
                 if self.happens(&spent).is_ok() {
                     self.drain();
                 }
@@ -196,11 +196,12 @@ impl Life {
         self.now = self.now.max(due);
         let push = self.push();
         match judge(&self.job, push, self.now, OPENING, &LIMITS) {
-            Judgement::Expired => drop(self.happens(&Event::Fail { failure: failure("job_timeout") })),
-            Judgement::Exhausted => drop(self.happens(&Event::Fail { failure: failure("exhausted") })),
+            Judgement::Expired => drop(self.happens(&Event::Fail { failure: failure("job_timeout"), by: By::Push })),
+            Judgement::Exhausted => drop(self.happens(&Event::Fail { failure: failure("exhausted"), by: By::Push })),
             Judgement::Due if self.job.unsent() => self.drain(),
             Judgement::Due if !self.messages.contains(&push) => {
-                let _ = self.happens(&Event::Spent { push, dlq_id: None, lease_over: true, after: SECOND });
+                let _ =
+                    self.happens(&Event::Spent { push, by: By::Push, dlq_id: None, lease_over: true, after: SECOND });
                 self.drain();
             }
             _ => drop(self.happens(&Event::Looked { push })),

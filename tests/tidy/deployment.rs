@@ -60,17 +60,41 @@ fn each_route_leads_to_a_service_and_the_cron_has_one() {
 fn every_route_that_is_served_is_reached_in_its_function() {
     let file = file();
     let rewrites = array(&file, "rewrites");
-    for route in cliprelay::http::ROUTES {
+    for &route in cliprelay::http::ROUTES {
         let service = match route {
             "/api/worker/klap" | "/api/worker/klap/failed" => "worker",
             "/api/cron/klap" => "cron",
+            _ if route.starts_with("/api/admin/") => "cron",
             _ => "process",
         };
-        let source = route.replace("{id}", "(.*)");
+        // What operators ask stands under one rewrite.
+        let source = match route.strip_prefix("/api/admin/") {
+            Some(_) => "/api/admin/(.*)".to_owned(),
+            None => route.replace("{id}", "(.*)").replace("{file}", "(.*)"),
+        };
         let found = rewrites.iter().find(|rewrite| text(rewrite, "source") == source);
         let found = found.unwrap_or_else(|| panic!("{route} is served and cannot be reached"));
         assert_eq!(text(&found["destination"], "service"), service, "{route}");
     }
+}
+
+/// infra/vercel.md changes this line for the plan whose crons run once a day.
+#[test]
+fn the_cron_is_one_line_that_can_be_changed() {
+    assert_eq!(VERCEL.matches("\"schedule\": \"* * * * *\"").count(), 1);
+}
+
+#[test]
+fn the_image_is_built_with_the_oldest_compiler_that_is_promised() {
+    let version = MANIFEST.lines().find_map(|line| line.strip_prefix("rust-version = \"")?.strip_suffix('"'));
+    let version = version.expect("the oldest compiler is named");
+    let dockerfile = include_str!("../../infra/Dockerfile");
+    assert!(
+        dockerfile.contains(&format!("FROM rust:{version}-")),
+        "infra/Dockerfile is built with another than {version}"
+    );
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains(&format!("({version} or newer)")), "README.md promises another than {version}");
 }
 
 #[test]

@@ -11,8 +11,20 @@ struct Layer {
     why: &'static str,
 }
 
-const EVERYTHING_BELOW_APP: &[&str] =
-    &["clock", "config", "embedded", "flow", "http", "job", "kinds", "services", "store", "telemetry"];
+const EVERYTHING_BELOW_APP: &[&str] = &[
+    "clock",
+    "config",
+    "doctor",
+    "embedded",
+    "flow",
+    "http",
+    "job",
+    "kinds",
+    "services",
+    "setup",
+    "store",
+    "telemetry",
+];
 const EVERYTHING_BELOW_CONFIG: &[&str] =
     &["embedded", "flow", "http", "job", "kinds", "services", "store", "telemetry"];
 
@@ -28,16 +40,22 @@ const LAYERS: &[Layer] = &[
     Layer { module: "config", may_name: EVERYTHING_BELOW_CONFIG, why: "it makes each part's options, and no more" },
     Layer {
         module: "http",
-        may_name: &["flow", "job", "clock", "services::identity", "services::qstash::signature"],
+        may_name: &["flow", "job", "clock", "services::identity", "services::qstash::signature", "telemetry::trace"],
         why: "the edge extracts, verifies and calls one function of the flow",
     },
     Layer {
         module: "flow",
-        may_name: &["kinds", "store", "services", "job"],
+        may_name: &["kinds", "store", "services", "job", "telemetry::trace"],
         why: "how a job moves does not depend on who asked",
     },
     Layer { module: "kinds", may_name: &["services", "job"], why: "a kind tells its outcome and writes no state" },
+    Layer {
+        module: "doctor",
+        may_name: &["services", "store"],
+        why: "it asks those whom a job will ask, by the same clients, and decides nothing of a job's",
+    },
     Layer { module: "store", may_name: &["job"], why: "a store compares and commits, and decides nothing" },
+    Layer { module: "setup", may_name: &["services"], why: "it changes what is outside, and nothing of a job's" },
     Layer { module: "services", may_name: &[], why: "a client knows its vendor and nothing of ours" },
     Layer {
         module: "services::identity",
@@ -64,7 +82,9 @@ const LAYERS: &[Layer] = &[
     },
     Layer { module: "job", may_name: &[], why: "what a job is stands alone" },
     Layer { module: "clock", may_name: &[], why: "it reads the machine's time and nothing else" },
-    Layer { module: "telemetry", may_name: &[], why: "logs are set up before anything else" },
+    Layer { module: "telemetry", may_name: &["services::outbound"], why: "it is set up before anything else" },
+    Layer { module: "telemetry::trace", may_name: &["telemetry"], why: "what edge and flow may name knows no job" },
+    Layer { module: "measure", may_name: &[], why: "what is measured is named here, and by nobody else's names" },
     Layer { module: "sabotage", may_name: &[], why: "a switch knows nothing of what it breaks" },
     Layer { module: "lib", may_name: &[], why: "the map of the crate names no way through it" },
 ];
@@ -82,7 +102,7 @@ pub fn check(source: &Source) -> Vec<String> {
         let own = layer.module.split("::");
         let within =
             fits(own, path) || !LAYERS.iter().any(|layer| path.first().is_some_and(|top| top == top_of(layer)));
-        let is_switch = path.first().is_some_and(|top| top == "sabotage");
+        let is_switch = path.first().is_some_and(|top| top == "sabotage" || top == "measure");
         within || is_switch || layer.may_name.iter().any(|pattern| fits(pattern.split("::"), path))
     };
     named(source)
@@ -115,6 +135,7 @@ fn fits<'a>(pattern: impl Iterator<Item = &'a str>, path: &[String]) -> bool {
 pub fn planted() -> Vec<(&'static str, &'static str, String)> {
     let file = |rule, path, text: &str| (rule, path, format!("//! Doc.\n{text}"));
     vec![
+        file("measure names job", "src/measure/mod.rs", "use crate::job::Job;"),
         file("sabotage names job", "src/sabotage.rs", "use crate::job::Job;"),
         file("main names flow", "src/main.rs", "fn main() { cliprelay::flow::run() }"),
         file("bin names flow", "src/bin/x.rs", "use cliprelay::flow;"),
@@ -130,11 +151,13 @@ pub fn planted() -> Vec<(&'static str, &'static str, String)> {
             "use crate::{\n    job::Job,\n    store::{self, Store},\n};",
         ),
         file("store names flow", "src/store/redis/mod.rs", "use super::super::flow::Engine;"),
+        file("setup names store", "src/setup/bucket.rs", "use crate::store::Store;"),
         file("services names job", "src/services/mod.rs", "use crate::job::Job;"),
         file("services::klap names services", "src/services/klap/mod.rs", "use super::supabase::Client;"),
         file("services::outbound names", "src/services/outbound.rs", "use crate::services::klap::Client;"),
         file("embedded names services", "src/embedded/klap/mod.rs", "use crate::services::klap::Client;"),
         file("embedded names flow", "src/embedded/broker/mod.rs", "mod tests { use crate::flow::Engine; }"),
+        file("doctor names config", "src/doctor/redis.rs", "use crate::config::Config;"),
         file("job names kinds", "src/job/mod.rs", "use crate::kinds::*;"),
         file("clock names job", "src/clock.rs", "use super::job::id::Millis;"),
         file("is not in tests/tidy/layers.rs", "src/utilities.rs", ""),

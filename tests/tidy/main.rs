@@ -8,6 +8,7 @@ mod deployment;
 mod layers;
 mod paths;
 mod rules;
+mod runbook;
 mod source;
 
 use source::Source;

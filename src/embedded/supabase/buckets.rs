@@ -11,11 +11,13 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use redb::ReadableTable;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(super) fn routes() -> Router<Arc<Supabase>> {
-    Router::new().route("/storage/v1/bucket", post(create).get(list)).route("/storage/v1/bucket/{id}", get(one))
+    Router::new()
+        .route("/storage/v1/bucket", post(create).get(list))
+        .route("/storage/v1/bucket/{id}", get(one).put(update))
 }
 
 /// Makes the buckets that exist from the start.
@@ -96,5 +98,34 @@ async fn one(State(supabase): State<Arc<Supabase>>, headers: HeaderMap, Path(id)
     match supabase.ledger.read(move |entries| find(entries, &id)).await? {
         Some(bucket) => Ok(Json(bucket).into_response()),
         None => Err(reply::no_bucket().into()),
+    }
+}
+
+/// What is not named stays as it is; `null` takes a limit away.
+async fn update(
+    State(supabase): State<Arc<Supabase>>,
+    headers: HeaderMap,
+    Path(id): Path<String>,
+    Json(change): Json<Map<String, Value>>,
+) -> Answer {
+    supabase.storage_key(&headers)?;
+    let updated = supabase.ledger.write(move |entries| {
+        let Some(mut bucket) = find(entries, &id)? else { return Ok(false) };
+        if let Some(public) = change.get("public").and_then(Value::as_bool) {
+            bucket.public = public;
+        }
+        if let Some(limit) = change.get("file_size_limit") {
+            bucket.file_size_limit = limit.as_u64();
+        }
+        if let Some(types) = change.get("allowed_mime_types") {
+            bucket.allowed_mime_types = serde_json::from_value(types.clone())?;
+        }
+        entries.put(&format!("bucket/{id}"), &bucket)?;
+        Ok(true)
+    });
+    if updated.await? {
+        Ok(Json(json!({"message": "Successfully updated"})).into_response())
+    } else {
+        Err(reply::no_bucket().into())
     }
 }

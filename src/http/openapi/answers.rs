@@ -20,6 +20,7 @@ const QUERY: &[&str] = &["bad_request"];
 const BODY: &[&str] =
     &["bad_request", "timeout", "too_large", "unsupported_media_type", "unsupported_content_encoding", "invalid"];
 const TURN: &[&str] = &["rate_limited", "queue_full", "budget_exhausted"];
+const OPERATOR: &[&str] = &["unauthorized"];
 const PUSH: &[&str] = &["bad_signature", "too_large"];
 
 const OPERATIONS: &[Operation] = &[
@@ -67,10 +68,31 @@ const OPERATIONS: &[Operation] = &[
         headers: &[("503", "Retry-After"), ("489", "Upstash-NonRetryable-Error")],
         problems: &[PUSH],
     },
-    Operation { id: "sweep", headers: &[], problems: &[&["unauthorized"], STORE] },
+    Operation { id: "sweep", headers: &[], problems: &[OPERATOR, STORE] },
+    Operation { id: "allJobs", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["invalid"]] },
+    Operation { id: "job", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["not_found"]] },
+    Operation { id: "cancelJob", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["not_found", "already_final"]] },
+    Operation {
+        id: "retryJob",
+        headers: &[("202", "Location")],
+        problems: &[
+            OPERATOR,
+            STORE,
+            QUERY,
+            &["not_found", "not_failed", "project_busy", "cannot_retry", "queue_full", "budget_exhausted"],
+        ],
+    },
+    Operation { id: "purgeJobs", headers: &[], problems: &[OPERATOR, STORE, BODY] },
+    Operation { id: "deadLetters", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["invalid"]] },
+    Operation { id: "replayDeadLetters", headers: &[], problems: &[OPERATOR, STORE, BODY] },
+    Operation { id: "dropDeadLetters", headers: &[], problems: &[OPERATOR, STORE, BODY] },
+    Operation { id: "audit", headers: &[], problems: &[OPERATOR, STORE, QUERY, &["invalid"]] },
     Operation { id: "health", headers: &[], problems: &[] },
     Operation { id: "ready", headers: &[], problems: &[] },
+    Operation { id: "metrics", headers: &[], problems: &[&["unauthorized"]] },
+    Operation { id: "stats", headers: &[], problems: &[&["unauthorized"], STORE] },
     Operation { id: "page", headers: &[], problems: &[] },
+    Operation { id: "pageFile", headers: &[], problems: &[&["not_found"]] },
     Operation { id: "openapi", headers: &[], problems: &[] },
     Operation { id: "docs", headers: &[], problems: &[] },
 ];

@@ -12,6 +12,10 @@ pub fn asked() -> Value {
     })
 }
 
+pub fn letters() -> Value {
+    json!({"ids": [JOB, "dlq:1725323658779-0"], "dryRun": true})
+}
+
 pub fn job() -> Value {
     let url = "https://abcdefgh.supabase.co/storage/v1/object/public/videos/clips/my-project/1.mp4";
     json!({

@@ -7,7 +7,8 @@ pub(super) mod page;
 mod problems;
 pub(super) mod shapes;
 
-use super::routes::{clips, cron, deliveries, documents, events, health, jobs, list, page as pages};
+use super::routes::admin::{audit, jobs as all, letters, purge, stats};
+use super::routes::{clips, cron, deliveries, documents, events, health, jobs, list, metrics, page as pages};
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 use utoipa::OpenApi;
@@ -31,8 +32,11 @@ added to answers; readers are to ignore those they do not know.";
     ),
     paths(
         jobs::enqueue, jobs::status, jobs::cancel, jobs::retry, events::events, list::list, clips::clip,
-        deliveries::worker, deliveries::failed, cron::sweep, health::health, health::ready,
-        pages::first, documents::document, documents::docs,
+        deliveries::worker, deliveries::failed, cron::sweep,
+        all::list, all::show, all::cancel, all::retry, purge::purge,
+        letters::list, letters::replay, letters::drop_them, audit::audit, stats::stats,
+        health::health, health::ready, metrics::metrics,
+        pages::first, pages::file, documents::document, documents::docs,
     ),
     components(schemas(shapes::Problem)),
 )]
@@ -55,6 +59,11 @@ pub fn document() -> &'static Value {
 /// The document as a file, always the same for one build.
 pub fn text() -> &'static str {
     &TEXT
+}
+
+/// Every code that a problem may have.
+pub(super) fn problem_codes() -> impl Iterator<Item = &'static str> {
+    problems::PROBLEMS.iter().map(|problem| problem.code)
 }
 
 fn complete(document: &mut Value) {

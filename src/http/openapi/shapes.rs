@@ -31,6 +31,46 @@ pub struct Retry {
     job_id: String,
 }
 
+/// Which dead letters: `ids`, or `all`.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(rename_all = "camelCase", example = super::examples::letters)]
+#[expect(dead_code, reason = "requests are read field by field, so that every problem is told at once")]
+pub struct Letters {
+    /// Jobs' ids, or `dlq:` and the ids of QStash's dead letters; the first 50 are seen to.
+    #[schema(nullable = false, min_items = 1, max_items = 1_000)]
+    ids: Option<Vec<String>>,
+    /// True: all of them.
+    #[schema(nullable = false)]
+    all: Option<bool>,
+    /// Of all, those that failed for this code.
+    #[schema(nullable = false, min_length = 1, max_length = 1_024)]
+    code: Option<String>,
+    /// Of all, where to go on.
+    #[schema(nullable = false)]
+    cursor: Option<String>,
+    /// Only tell what would be done.
+    #[schema(nullable = false)]
+    dry_run: Option<bool>,
+}
+
+/// Which ended jobs.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(rename_all = "camelCase")]
+#[expect(dead_code, reason = "requests are read field by field, so that every problem is told at once")]
+pub struct Purge {
+    /// Those that ended so many seconds ago, or longer.
+    #[schema(minimum = 0, maximum = 3_153_600_000_u64, example = 604_800)]
+    older_than: u64,
+    /// Only name them.
+    #[schema(nullable = false)]
+    dry_run: Option<bool>,
+    /// Where to go on.
+    #[schema(nullable = false)]
+    cursor: Option<String>,
+}
+
 /// A problem (RFC 9457).
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]

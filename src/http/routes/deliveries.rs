@@ -6,6 +6,7 @@ use crate::http::push::Destination;
 use crate::http::router::{FAILED, WORKER};
 use crate::http::{Http, Problem, reply};
 use crate::job::Failure;
+use crate::measure::{self, Answer};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -30,11 +31,14 @@ use tracing::Instrument;
     security(("upstash-signature" = [])),
 )]
 pub async fn worker(State(http): State<Arc<Http>>, headers: HeaderMap, body: Body) -> Result<Response, Problem> {
-    let delivery = http.verified(Destination::Worker, &headers, body).await?;
+    let delivery = http.verified(Destination::Worker, &headers, body).await;
+    let delivery = delivery.inspect_err(|_| measure::delivered(Answer::Rejected))?;
     // Its own task, so that a caller who hangs up does not cut a step in the middle.
     let engine = Arc::clone(&http.engine);
     let ended = http.tasks.spawn(async move { Box::pin(engine.deliver(&delivery)).await }.in_current_span()).await;
-    Ok(reply::respond(&ended.unwrap_or_else(|_| again("the step broke off"))))
+    let reply = ended.unwrap_or_else(|_| again("the step broke off"));
+    measure::delivered(reply::answer(&reply));
+    Ok(reply::respond(&reply))
 }
 
 /// A message given up

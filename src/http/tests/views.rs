@@ -2,7 +2,7 @@
 
 use crate::flow::{Enqueued, Status, View};
 use crate::http::view;
-use crate::job::{Event, Failure, Job, JobId, Limits, NewJob, Owner, ProjectId, State, apply};
+use crate::job::{By, Event, Failure, Job, JobId, Limits, NewJob, Owner, ProjectId, State, apply};
 use serde_json::{Value, json};
 
 const T0: u64 = 1_795_435_200_007;
@@ -22,7 +22,7 @@ fn job() -> Job {
 }
 
 fn seen(job: Job) -> Value {
-    let view = View { clips: vec![json!({"id": "p1_clip_0"})], clips_failed: 2 };
+    let view = View { clips: vec![json!({"id": "p1_clip_0"})], clips_failed: 2, ..View::default() };
     view::status(&Status::new(job, 7, view, T0))
 }
 
@@ -50,7 +50,7 @@ fn a_live_job_says_when_it_can_change_and_keeps_its_troubles_to_itself() {
 fn a_failed_job_says_why_and_whether_a_retry_can_help() {
     let limits = Limits { max_attempts: 3, job_timeout: 1, queue_timeout: 1, done_ttl: 1, failed_ttl: 1 };
     let failure = Failure::lasting("source_refused", "the video is too long");
-    let failed = seen(apply(&job(), &Event::Fail { failure }, T0 + 1, &limits).unwrap());
+    let failed = seen(apply(&job(), &Event::Fail { failure, by: By::Push }, T0 + 1, &limits).unwrap());
     assert_eq!((&failed["status"], &failed["error"]), (&json!("failed"), &json!("the video is too long")));
     let detail = json!({"code": "source_refused", "message": "the video is too long", "retryable": false});
     assert_eq!(failed["errorDetail"], detail);
@@ -73,7 +73,8 @@ fn an_accepted_job_says_where_to_look() {
 
 /// What is told of a job, and its tag.
 fn told(change: impl FnOnce(&mut Job, &mut View)) -> (Value, String) {
-    let (mut job, mut view) = (job(), View { clips: vec![json!({"id": "p1_clip_0"})], clips_failed: 2 });
+    let (mut job, mut view) =
+        (job(), View { clips: vec![json!({"id": "p1_clip_0"})], clips_failed: 2, ..View::default() });
     job.state = State::Failed;
     job.error = Some(Failure::lasting("some_code", "some reason"));
     job.finished_at = Some(T0 + 5);

@@ -30,8 +30,8 @@ fn a_push_is_judged_by_its_position_then_by_its_sending() {
 #[test]
 fn a_final_job_has_moved_on_from_every_push_but_those_of_a_later_epoch() {
     let ended = [
-        after(&second(), &Event::Cancel, T0),
-        after(&second(), &Event::Fail { failure: failure("broken") }, T0),
+        after(&second(), &Event::Cancel { by: By::Owner }, T0),
+        after(&second(), &Event::Fail { failure: failure("broken"), by: By::Push }, T0),
         after(&running(), &settle("a", Outcome::Done), T0),
     ];
     for job in ended {

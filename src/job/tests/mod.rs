@@ -1,6 +1,7 @@
 //! What is true of every job, whatever its kind. The pieces the tests put their jobs together from are here.
 
 mod failures;
+mod history;
 mod judging;
 mod paid;
 mod random;
@@ -53,7 +54,7 @@ pub(super) fn waiting() -> Job {
 }
 
 pub(super) fn failed() -> Job {
-    after(&running(), &Event::Fail { failure: failure("broken") }, T0)
+    after(&running(), &Event::Fail { failure: failure("broken"), by: By::Push }, T0)
 }
 
 pub(super) fn token(name: &str) -> LeaseToken {
@@ -82,7 +83,11 @@ pub(super) fn claim(by: &str, until: Millis) -> Event {
 }
 
 pub(super) fn claim_at(at: Position, by: &str, until: Millis) -> Event {
-    Event::Claim { push: Push { at, send: 1 }, lease: Lease { token: token(by), until, opening: OPENING.to_owned() } }
+    Event::Claim {
+        push: Push { at, send: 1 },
+        lease: Lease { token: token(by), until, opening: OPENING.to_owned() },
+        from: Origin::default(),
+    }
 }
 
 pub(super) fn settle(by: &str, outcome: Outcome) -> Event {
@@ -104,11 +109,11 @@ pub(super) fn sent(job: &Job, message_id: &str) -> Event {
 }
 
 pub(super) fn spent(job: &Job, lease_over: bool, after: Millis) -> Event {
-    Event::Spent { push: push(job), dlq_id: Some("dlq_1".to_owned()), lease_over, after }
+    Event::Spent { push: push(job), by: By::Push, dlq_id: Some("dlq_1".to_owned()), lease_over, after }
 }
 
 pub(super) fn retry_by_hand() -> Event {
-    Event::Retry { step: "export", plan: json!({"revived": true}), stage: "Exporting".to_owned() }
+    Event::Retry { step: "export", plan: json!({"revived": true}), stage: "Exporting".to_owned(), by: By::Owner }
 }
 
 /// The job after an event that must be accepted.

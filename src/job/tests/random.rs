@@ -76,16 +76,17 @@ fn event(job: &Job, happening: &Happening, now: Millis) -> Option<Event> {
             let settlement = Settlement { outcome, plan: Some(plan), report: report(*progress), refused };
             Event::Settle { token: holder(by), settlement }
         }
-        Happening::Fail => Event::Fail { failure: failure("broken") },
+        Happening::Fail => Event::Fail { failure: failure("broken"), by: By::Push },
         Happening::Sent { send } => Event::Sent { push: near(send), message_id: "msg".to_owned() },
         Happening::Spent { send, dlq } => Event::Spent {
             push: near(send),
+            by: By::Push,
             dlq_id: dlq.then(|| "dlq".to_owned()),
             lease_over: job.lease(now, OPENING).is_none(),
             after: SECOND,
         },
         Happening::Looked => Event::Looked { push: push(job) },
-        Happening::Cancel => Event::Cancel,
+        Happening::Cancel => Event::Cancel { by: By::Owner },
         Happening::Retry => retry_by_hand(),
     })
 }
@@ -147,7 +148,7 @@ proptest! {
             now += 61 * SECOND;
             match judge(&job, push(&job), now, OPENING, &LIMITS) {
                 Judgement::Expired | Judgement::Exhausted => {
-                    job = after(&job, &Event::Fail { failure: failure("over") }, now);
+                    job = after(&job, &Event::Fail { failure: failure("over"), by: By::Push }, now);
                     break;
                 }
                 Judgement::OldNews => break,

@@ -79,7 +79,7 @@ fn a_message_spent_under_a_lease_is_noted_once_and_looked_at_when_the_lease_ends
     assert_eq!((&noted.state, noted.send, noted.message.dlq_id.as_deref()), (&job.state, 1, Some("dlq_1")));
     assert_eq!(due_in(&noted, T0), 23);
     assert_eq!(apply(&noted, &spent(&noted, false, 0), T0, &LIMITS), Err(Refused::Nothing));
-    let anonymous = Event::Spent { push: push(&noted), dlq_id: None, lease_over: false, after: 0 };
+    let anonymous = Event::Spent { push: push(&noted), by: By::Push, dlq_id: None, lease_over: false, after: 0 };
     assert_eq!(apply(&noted, &anonymous, T0, &LIMITS), Err(Refused::Nothing));
     let over = after(&noted, &spent(&noted, true, SECOND), T0 + MINUTE);
     assert_eq!((&over.state, over.send, over.attempts), (&State::Waiting, 2, 1));
@@ -132,12 +132,12 @@ fn a_pointer_names_the_job_and_its_epoch() {
 #[test]
 fn a_late_delivery_proves_nothing_of_the_message_sent_anew() {
     let first = waiting();
-    let spent = Event::Spent { push: push(&first), dlq_id: None, lease_over: true, after: SECOND };
+    let spent = Event::Spent { push: push(&first), by: By::Push, dlq_id: None, lease_over: true, after: SECOND };
     let anew = after(&first, &spent, T0);
     assert!(anew.unsent());
     let by_the_first = after(&anew, &claim_at(anew.at, "a", T0 + MINUTE), T0);
     assert!(by_the_first.unsent(), "the second message is recorded and not known to be out");
     let lease = Lease { token: token("a"), until: T0 + MINUTE, opening: OPENING.to_owned() };
-    let by_the_second = after(&anew, &Event::Claim { push: push(&anew), lease }, T0);
+    let by_the_second = after(&anew, &Event::Claim { push: push(&anew), lease, from: Origin::default() }, T0);
     assert!(!by_the_second.unsent());
 }

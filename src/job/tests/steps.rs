@@ -107,8 +107,8 @@ fn ends_say_what_they_are() {
         (job.stage.clone(), job.progress, job.error.is_some())
     };
     assert_eq!(ended(&settle("a", Outcome::Done)), ("Clips are ready".to_owned(), 100, false));
-    assert_eq!(ended(&Event::Cancel), ("Cancelled".to_owned(), 40, false));
-    assert_eq!(ended(&Event::Fail { failure: failure("broken") }), ("Failed".to_owned(), 40, true));
+    assert_eq!(ended(&Event::Cancel { by: By::Owner }), ("Cancelled".to_owned(), 40, false));
+    assert_eq!(ended(&Event::Fail { failure: failure("broken"), by: By::Push }), ("Failed".to_owned(), 40, true));
 }
 
 #[test]
@@ -130,7 +130,10 @@ fn ended_jobs_stay_by_how_they_ended() {
         "deleted soon, never kept for good"
     );
     assert_eq!(failed().remaining_ttl(T0, &LIMITS), Some(LIMITS.failed_ttl));
-    assert_eq!(after(&queued(), &Event::Cancel, T0).remaining_ttl(T0, &LIMITS), Some(LIMITS.done_ttl));
+    assert_eq!(
+        after(&queued(), &Event::Cancel { by: By::Owner }, T0).remaining_ttl(T0, &LIMITS),
+        Some(LIMITS.done_ttl)
+    );
     assert_eq!(waiting().remaining_ttl(T0, &LIMITS), None, "a live job has no end to its stay");
 }
 
@@ -138,7 +141,7 @@ fn ended_jobs_stay_by_how_they_ended() {
 fn a_person_opens_a_new_epoch_that_waits_for_the_old_lease() {
     let mut job = after(&running(), &receive("a", "task_1"), T0);
     job = after(&job, &checkpoint("a", 30, true), T0);
-    job = after(&job, &Event::Fail { failure: failure("broken") }, T0);
+    job = after(&job, &Event::Fail { failure: failure("broken"), by: By::Push }, T0);
     let now = T0 + 5 * SECOND;
     let reopened = after(&job, &retry_by_hand(), now);
     assert_eq!((reopened.at, reopened.send), (Position { epoch: 2, seq: 1 }, 1));

@@ -46,7 +46,7 @@ fn jobs() -> [(&'static str, Job); 6] {
         ("waiting", unsent),
         ("done", ended(Outcome::Done)),
         ("failed", ended(Outcome::Fail { failure: failure("broken") })),
-        ("cancelled", after(&running(), &Event::Cancel, T0)),
+        ("cancelled", after(&running(), &Event::Cancel { by: By::Owner }, T0)),
     ];
     jobs.map(|(name, job)| (name, after(&job, &receive("x", "known"), T0)))
 }
@@ -78,15 +78,15 @@ fn events(job: &Job) -> Vec<(&'static str, Event)> {
         ("settle: done", settle("a", Outcome::Done)),
         ("settle: fail", settle("a", fail)),
         ("settle, fenced", settle("b", Outcome::Done)),
-        ("fail", Event::Fail { failure: failure("broken") }),
+        ("fail", Event::Fail { failure: failure("broken"), by: By::Push }),
         ("sent", sent(job, "msg_9")),
         ("sent, of another send", Event::Sent { push: other, message_id: "msg_9".into() }),
         ("spent", spent(job, true, 0)),
         ("spent, leased", spent(job, false, 0)),
-        ("spent, of another", Event::Spent { push: other, dlq_id: None, lease_over: true, after: 0 }),
+        ("spent, of another", Event::Spent { push: other, by: By::Push, dlq_id: None, lease_over: true, after: 0 }),
         ("looked", Event::Looked { push: push(job) }),
         ("looked, for another", Event::Looked { push: other }),
-        ("cancel", Event::Cancel),
+        ("cancel", Event::Cancel { by: By::Owner }),
         ("retry by hand", retry_by_hand()),
     ]
 }
@@ -138,7 +138,8 @@ fn an_end_takes_in_receipts_and_nothing_else_of_them() {
     for (_, job) in jobs().into_iter().filter(|(_, job)| job.is_final()) {
         let late = after(&job, &receive("a", "late"), T0 + MINUTE);
         assert_eq!(late.ledger.receipts.last(), Some(&receipt("late")));
-        let as_before = Job { ledger: job.ledger.clone(), updated_at: job.updated_at, ..late };
+        let (ledger, history) = (job.ledger.clone(), job.history.clone());
+        let as_before = Job { ledger, history, updated_at: job.updated_at, ..late };
         assert_eq!(as_before, job);
     }
 }

@@ -14,8 +14,8 @@ mod tests;
 mod transfer;
 pub mod view;
 
-pub use price::cents;
-pub use view::{project_of, stored_path, view};
+pub use price::{cents, cents_paid};
+pub use view::{landed, project_of, stored_path, view};
 
 use super::{Context, Halt, Length, Start};
 use crate::job::{Failure, Job, Outcome, Receipt, Report, Settlement};
@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 pub const NAME: &str = "clip";
+pub const STEPS: &[&str] = &step::ALL;
 
 mod step {
     pub const SUBMIT: &str = "submit";

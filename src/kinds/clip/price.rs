@@ -15,10 +15,19 @@ const CLIPS_DEFAULT: u32 = 10;
 /// What was paid for, the calls of unknown outcome included, and while the job lives what it may still have to pay if
 /// nothing has to be repeated.
 pub fn cents(job: &Job) -> u64 {
+    counted(job, !job.is_final())
+}
+
+/// What was paid for by now.
+pub fn cents_paid(job: &Job) -> u64 {
+    counted(job, false)
+}
+
+fn counted(job: &Job, ahead: bool) -> u64 {
     let most = u64::from(most_clips(job));
     let plan = Plan::read(&job.plan).unwrap_or_else(Plan::beginning);
     let (mut tasks, mut exports) = (paid(job, "submit:"), paid(job, "export:"));
-    if !job.is_final() {
+    if ahead {
         tasks += u64::from(paid(job, &plan.submit_effect()) == 0);
         exports += match plan.clips.len() {
             0 => most.saturating_sub(exports),

@@ -61,13 +61,27 @@ pub struct PublicClip<'a> {
 pub fn view(job: &Job) -> View {
     let plan = Plan::read(&job.plan).unwrap_or_else(Plan::beginning);
     let clips = plan.clips.iter().enumerate().map(|(index, clip)| public(job, &plan, index, clip)).collect();
-    View { clips, clips_failed: plan.failed() }
+    let stored = || plan.clips.iter().filter_map(|clip| clip.stored.as_ref());
+    View {
+        clips,
+        clips_stored: stored().count(),
+        clips_failed: plan.failed(),
+        bytes_stored: stored().map(|stored| stored.size).sum(),
+    }
 }
 
 /// What goes into the project's row: only what storage has confirmed.
 pub(super) fn stored_clips(job: &Job, plan: &Plan) -> Vec<Value> {
     let stored = plan.clips.iter().enumerate().filter(|(_, clip)| clip.state == ClipState::Stored);
     stored.map(|(index, clip)| public(job, plan, index, clip)).collect()
+}
+
+/// The clips that are stored after a write, and were not before.
+pub fn landed(before: &Job, after: &Job) -> Vec<String> {
+    let (Some(before), Some(plan)) = (Plan::read(&before.plan), Plan::read(&after.plan)) else { return Vec::new() };
+    let is_new = |index: &usize| before.clips.get(*index).is_none_or(|clip| clip.stored.is_none());
+    let stored = plan.clips.iter().enumerate().filter(|(_, clip)| clip.stored.is_some()).map(|(index, _)| index);
+    stored.filter(is_new).map(|index| clip_id(after.project.as_str(), index)).collect()
 }
 
 /// Where a clip of a private bucket is fetched. A project's jobs number their clips alike: the job says whose it is.

@@ -1,6 +1,7 @@
 //! Fetching an issuer's keys: one bounded request, no redirect followed.
 
 use super::jwk::Key;
+use crate::measure::Service;
 use crate::services::outbound::{self, AllowList, Guard};
 use reqwest::Method;
 use reqwest::header::ACCEPT;
@@ -22,7 +23,7 @@ pub struct Unusable(#[from] reqwest::Error);
 
 /// Why no keys came. Fit for logs.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum NoKeys {
+pub enum NoKeys {
     #[error("{0}")]
     Blocked(#[from] outbound::Blocked),
     #[error("{0}")]
@@ -58,7 +59,7 @@ impl Fetcher {
     }
 
     async fn body(&self) -> Result<Vec<u8>, NoKeys> {
-        let http = self.guard.client_for(&self.url)?;
+        let http = self.guard.client_for(&self.url)?.clone().to(Service::Issuer);
         let request = http.request(Method::GET, self.url.clone()).header(ACCEPT, "application/json");
         let mut answer = http.send(request).await?;
         if answer.status() != 200 {

@@ -8,7 +8,7 @@ mod jwk;
 mod keyset;
 mod token;
 
-pub use fetch::{Fetcher, Unusable};
+pub use fetch::{Fetcher, NoKeys, Unusable};
 pub use jwk::Key;
 pub use keyset::KeySet;
 
@@ -108,6 +108,13 @@ impl Verifier {
         };
         claims.user(self.issuer.as_deref(), self.audience.as_deref(), now)
     }
+}
+
+/// How many keys of use the issuer publishes at this moment; asks it, once.
+pub async fn published(url: &Url, allow: &AllowList) -> Result<usize, NoKeys> {
+    install_provider();
+    let fetcher = Fetcher::new(url.clone(), allow.clone()).map_err(|error| NoKeys::BrokeOff(error.to_string()))?;
+    Ok(fetcher.fetch().await?.len())
 }
 
 impl std::fmt::Debug for Verifier {

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use crate::measure::Service;
 use crate::services::outbound::{Http, Unanswered, retry_after};
 
 use super::error::Error;
@@ -39,7 +40,7 @@ pub struct Klap {
 impl Klap {
     /// `http` must not follow redirects: a followed create would be billed at an address nobody configured.
     pub fn new(http: impl Into<Http>, options: Options) -> Self {
-        Self { http: http.into(), options }
+        Self { http: http.into().to(Service::Klap), options }
     }
 
     /// Starts a task. **Billed**, and not repeatable: see [`Error::may_be_billed`].

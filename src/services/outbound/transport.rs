@@ -1,11 +1,14 @@
 //! What carries a request to its server and brings back the answer: the network, or a simulated world. Every client of ours
 //! sends through it, so that the very code that talks to the vendors also runs where no socket is.
 
-use super::{Blocked, describe};
+use super::{Blocked, call, describe};
+use crate::measure::{self, Class, Exchange, Service};
 use async_trait::async_trait;
 use reqwest::{Client, IntoUrl, Method, Request, RequestBuilder, Response};
 use std::fmt;
 use std::sync::Arc;
+use tokio::time::Instant;
+use tracing::Instrument;
 
 #[async_trait]
 pub trait Transport: Send + Sync {
@@ -50,12 +53,20 @@ impl From<reqwest::Error> for Unanswered {
 pub struct Http {
     requests: Client,
     transport: Arc<dyn Transport>,
+    /// Whose answers are measured as what.
+    service: Service,
 }
 
 impl Http {
     /// `requests` only makes them; `transport` alone sends.
     pub fn over(requests: Client, transport: Arc<dyn Transport>) -> Self {
-        Self { requests, transport }
+        Self { requests, transport, service: Service::Source }
+    }
+
+    /// The same, measured as requests to this service; without it as to whoever holds a file.
+    #[must_use]
+    pub fn to(self, service: Service) -> Self {
+        Self { service, ..self }
     }
 
     pub fn request(&self, method: Method, url: impl IntoUrl) -> RequestBuilder {
@@ -63,14 +74,44 @@ impl Http {
     }
 
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, Unanswered> {
-        self.transport.send(request.build()?).await
+        let request = request.build()?;
+        let mut call = Call::begins(self.service, Class::of(request.method().as_str()));
+        let span = call::span(&request);
+        let answer = self.transport.send(request).instrument(span.clone()).await;
+        call::answered(&span, &answer);
+        call.outcome = match &answer {
+            Ok(response) => Exchange::of(response.status().as_u16()),
+            Err(unanswered) if unanswered.unsent => Exchange::Unsent,
+            Err(_) => Exchange::Lost,
+        };
+        answer
     }
 }
 
 /// Over the network.
 impl From<Client> for Http {
     fn from(client: Client) -> Self {
-        Self { transport: Arc::new(Network(client.clone())), requests: client }
+        Self::over(client.clone(), Arc::new(Network(client)))
+    }
+}
+
+/// A call under way: measured whatever becomes of it, also when nobody waits for its end.
+struct Call {
+    service: Service,
+    class: Class,
+    begun: Instant,
+    outcome: Exchange,
+}
+
+impl Call {
+    fn begins(service: Service, class: Class) -> Self {
+        Self { service, class, begun: Instant::now(), outcome: Exchange::Abandoned }
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        measure::called(self.service, self.class, self.outcome, self.begun.elapsed());
     }
 }
 

@@ -1,10 +1,11 @@
 //! The client. It makes one request per call and never repeats it: whoever calls knows whether repeating is safe.
 
 use super::reply::{self, Error};
-use super::wire::{self, Cancelled, DeadLetters, Deleted, Message, Published};
+use super::wire::{self, Cancelled, DeadLetter, DeadLetters, Deleted, Message, Published};
 use super::{Publish, signature::SigningKeys};
+use crate::measure::Service;
 use crate::services::outbound::Http;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -47,7 +48,7 @@ impl QStash {
     /// many make; any other path is refused, since QStash would answer it with a puzzling "invalid destination url".
     pub fn new(http: impl Into<Http>, options: Options) -> Result<Self, Error> {
         let root = root(&options.url)?;
-        Ok(Self { http: http.into(), root, token: options.token, timeout: options.timeout })
+        Ok(Self { http: http.into().to(Service::Qstash), root, token: options.token, timeout: options.timeout })
     }
 
     /// The destination stands raw in the path: QStash refuses it percent-encoded. A fragment is no part of a request.
@@ -88,6 +89,11 @@ impl QStash {
         Ok(self.send(self.request(Method::GET, address)).await?.unwrap_or_default())
     }
 
+    /// One dead letter; none if it is not there (any more).
+    pub async fn dead_letter(&self, dlq_id: &str) -> Result<Option<DeadLetter>, Error> {
+        self.send(self.request(Method::GET, self.address(&["dlq", dlq_id]))).await
+    }
+
     /// False if it is gone already.
     pub async fn delete_dead_letter(&self, dlq_id: &str) -> Result<bool, Error> {
         let answer: Option<Option<Deleted>> =
@@ -102,7 +108,11 @@ impl QStash {
         Ok(Keys { current: keys.current.into(), next: keys.next.into() })
     }
 
-    fn address(&self, segments: &[&str]) -> Url {
+    pub(super) fn root(&self) -> &Url {
+        &self.root
+    }
+
+    pub(super) fn address(&self, segments: &[&str]) -> Url {
         let mut address = self.root.clone();
         if let Ok(mut path) = address.path_segments_mut() {
             path.pop_if_empty().push("v2").extend(segments);
@@ -110,12 +120,16 @@ impl QStash {
         address
     }
 
-    fn request(&self, method: Method, address: Url) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, address: Url) -> RequestBuilder {
         self.http.request(method, address).bearer_auth(self.token.expose_secret()).timeout(self.timeout)
     }
 
-    async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Option<T>, Error> {
-        reply::read(self.http.send(request).await.map_err(Error::unanswered)?).await
+    pub(super) async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<Option<T>, Error> {
+        reply::read(self.exchange(request).await?).await
+    }
+
+    pub(super) async fn exchange(&self, request: RequestBuilder) -> Result<Response, Error> {
+        self.http.send(request).await.map_err(Error::unanswered)
     }
 }
 

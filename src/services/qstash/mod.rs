@@ -5,10 +5,12 @@
 mod client;
 mod publish;
 mod reply;
+mod schedules;
 pub mod signature;
 pub mod wire;
 
 pub use client::{DeadLetterFilter, Keys, Options, QStash};
 pub use publish::Publish;
 pub use reply::Error;
-pub use wire::{DeadLetter, DeadLetters, Message, Published};
+pub use schedules::NewSchedule;
+pub use wire::{DeadLetter, DeadLetters, Message, Published, Schedule};

@@ -63,7 +63,7 @@ impl Publish {
     }
 }
 
-fn forward(headers: &mut HeaderMap, prefix: &str, name: &str, secret: &SecretString) -> Result<(), Error> {
+pub(super) fn forward(headers: &mut HeaderMap, prefix: &str, name: &str, secret: &SecretString) -> Result<(), Error> {
     let prefixed = HeaderName::try_from(format!("{prefix}{name}"))
         .map_err(|_| Error::unsendable(&format!("{name:?} is not a header's name")))?;
     let mut value = value(name, secret.expose_secret())?;
@@ -73,10 +73,10 @@ fn forward(headers: &mut HeaderMap, prefix: &str, name: &str, secret: &SecretStr
 }
 
 /// The text itself stays out of the error: it may be a secret.
-fn value(name: &str, text: &str) -> Result<HeaderValue, Error> {
+pub(super) fn value(name: &str, text: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(text).map_err(|_| Error::unsendable(&format!("{name}: not a header's value")))
 }
 
-fn seconds(duration: Duration) -> String {
+pub(super) fn seconds(duration: Duration) -> String {
     format!("{}s", duration.as_secs() + u64::from(duration.subsec_nanos() > 0))
 }

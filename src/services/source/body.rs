@@ -2,6 +2,7 @@
 
 use super::boxes::Walk;
 use super::{Clip, Error};
+use crate::measure;
 use crate::services::outbound::describe;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -53,6 +54,7 @@ impl Reading {
                 Ok(Err(error)) if error.is_body() || error.is_decode() || error.is_request() => return Err(truncated),
                 Ok(Err(error)) => return Err(Error::away(describe(error))),
             };
+            measure::bytes_fetched(piece.len());
             let begin = self.at;
             self.at += piece.len() as u64;
             if self.at > self.total {

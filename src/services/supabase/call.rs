@@ -1,6 +1,7 @@
 //! One small call: the key on the way out, a bounded reply on the way in, a timeout over both.
 
 use super::{Error, Supabase};
+use crate::services::outbound::Http;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -55,9 +56,19 @@ impl Supabase {
         self.http.request(method, url).headers(self.key.clone())
     }
 
+    /// Of storage.
     pub(super) async fn call(&self, request: RequestBuilder) -> Result<Reply, Error> {
+        self.exchange(&self.http, request).await
+    }
+
+    /// Of the table.
+    pub(super) async fn ask_rows(&self, request: RequestBuilder) -> Result<Reply, Error> {
+        self.exchange(&self.rows, request).await
+    }
+
+    async fn exchange(&self, http: &Http, request: RequestBuilder) -> Result<Reply, Error> {
         let exchange = async {
-            let response = self.http.send(request).await.map_err(|error| Error::away(error.text))?;
+            let response = http.send(request).await.map_err(|error| Error::away(error.text))?;
             Ok(Reply::read(response).await)
         };
         match timeout(self.options.timeouts.call, exchange).await {

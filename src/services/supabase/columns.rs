@@ -75,7 +75,7 @@ impl Columns {
         }
     }
 
-    fn all(&self) -> [&str; 6] {
+    pub fn all(&self) -> [&str; 6] {
         [&self.id, &self.owner, &self.video, &self.status, &self.updated, &self.clips]
     }
 }

@@ -5,9 +5,11 @@
 //! are streamed from whoever holds them; a refusal is read while sending, because the server answers early and then stops
 //! reading. The project's row belongs to other people too: it is merged, never written as a whole.
 
+mod buckets;
 mod call;
 mod columns;
 mod error;
+mod inspect;
 mod pieces;
 mod resumable;
 mod rows;
@@ -15,6 +17,7 @@ mod send;
 mod storage;
 pub mod wire;
 
+pub use buckets::{BucketSettings, CLIP_TYPE};
 pub use columns::{BadColumns, Columns};
 pub use error::Error;
 pub use pieces::Pieces;
@@ -22,6 +25,7 @@ pub use resumable::{CHUNK, Offset, RESUMABLE_FROM, UploadUrl};
 pub use rows::{Merge, MergedClips, ProjectRow};
 pub use storage::ObjectInfo;
 
+use crate::measure::Service;
 use crate::services::outbound::Http;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -82,7 +86,10 @@ pub enum Unusable {
 /// The client: one bucket, one table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Supabase {
+    /// For storage.
     http: Http,
+    /// For the table.
+    rows: Http,
     key: HeaderMap,
     options: Options,
 }
@@ -100,7 +107,8 @@ impl Supabase {
             return Err(Unusable::Table(options.table));
         }
         let key = key_headers(&options.service_key)?;
-        Ok(Self { http: http.into(), key, options })
+        let http = http.into().to(Service::Storage);
+        Ok(Self { rows: http.clone().to(Service::Rows), http, key, options })
     }
 
     /// `{url}/{segments…}`, each segment encoded by itself.

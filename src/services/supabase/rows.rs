@@ -76,7 +76,7 @@ impl Supabase {
             p_status: merged.status.to_owned(),
         };
         let url = self.at(["rest", "v1", "rpc", wire::MERGE_FUNCTION]);
-        let reply = self.call(self.request(Method::POST, url).json(&body)).await?;
+        let reply = self.ask_rows(self.request(Method::POST, url).json(&body)).await?;
         match reply.ok(Error::rest) {
             Ok(reply) if reply.json::<u64>()? == 0 => Ok(Merge::NoRow),
             Ok(_) => Ok(Merge::Done),
@@ -102,7 +102,7 @@ impl Supabase {
             let guard = if sabotage::is(Sabotage::BlindRow) { "neq.never".to_owned() } else { guard };
             url.query_pairs_mut().append_pair(&names.updated, &guard).append_pair("select", &names.id);
             let request = self.request(Method::PATCH, url).header("prefer", "return=representation").json(&change);
-            let changed: Vec<Value> = self.call(request).await?.ok(Error::rest)?.json()?;
+            let changed: Vec<Value> = self.ask_rows(request).await?.ok(Error::rest)?.json()?;
             if !changed.is_empty() {
                 return Ok(Merge::Done);
             }
@@ -113,7 +113,7 @@ impl Supabase {
     async fn row(&self, id: &str, columns: &str) -> Result<Option<Map<String, Value>>, Error> {
         let mut url = self.rows(id);
         url.query_pairs_mut().append_pair("select", columns);
-        let reply = self.call(self.request(Method::GET, url)).await?;
+        let reply = self.ask_rows(self.request(Method::GET, url)).await?;
         match reply.ok(Error::rest) {
             Ok(reply) => Ok(reply.json::<Vec<Map<String, Value>>>()?.pop()),
             Err(error) if is_no_id(&error) => Ok(None),

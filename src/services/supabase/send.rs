@@ -6,6 +6,7 @@
 use super::call::Reply;
 use super::pieces::Pieces;
 use super::{Error, Supabase, Timeouts};
+use crate::measure;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use reqwest::header::CONTENT_LENGTH;
@@ -91,6 +92,7 @@ where
             Err(_) => return Err(Error::Content(format!("no byte came for {} s", timeouts.idle.as_secs()).into())),
         };
         sent += piece.len() as u64;
+        measure::bytes_sent_to_storage(piece.len());
         place.send(piece);
     }
     *sender = None;

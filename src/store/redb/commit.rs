@@ -52,7 +52,7 @@ pub(super) fn commit(write: &WriteTransaction, commit: &Commit, now: Millis) -> 
         write.open_table(REPLIES)?.insert(remember.key.0.as_str(), (at, remember.reply.as_ref()))?;
         expires(write, at, Kind::Reply, &remember.key.0)?;
     }
-    if let Some(listed) = &commit.listed {
+    for listed in &commit.listed {
         list::put(write, listed, now)?;
     }
     match commit.due {

@@ -18,10 +18,10 @@ fn set(write: &WriteTransaction, name: &str, at: ExpiresAt, value: u64) -> Resul
     expires(write, at, Kind::Counter, name)
 }
 
-/// One more, in a window that begins with the first.
+/// One more, in a window that begins with the last.
 pub(super) fn one_more(write: &WriteTransaction, name: &str, window: Duration, now: Millis) -> Result<u64, Error> {
-    let (at, value) = counter(write, name, now)?.unwrap_or((after(now, window), 0));
-    set(write, name, at, value + 1)?;
+    let (_, value) = counter(write, name, now)?.unwrap_or_default();
+    set(write, name, after(now, window), value + 1)?;
     Ok(value + 1)
 }
 
@@ -75,7 +75,7 @@ pub(super) fn count(write: &WriteTransaction, commit: &Commit, now: Millis) -> R
         Live::Until(until) => drop(live.insert(commit.id.as_str(), until)?),
         Live::Ended => drop(live.remove(commit.id.as_str())?),
     }
-    if counts.live_max.is_some() {
+    if matches!(counts.live, Live::Until(_)) {
         live.retain(|_, until| !gone(until, now))?;
     }
     drop(live);

@@ -1,10 +1,11 @@
-//! Lists: an owner's newest jobs, each entry with its own end.
+//! Lists: the newest jobs of an owner, or of all, each entry with its own end. How long a list is stands beside it: counting
+//! ten thousand entries with each write would take longer than the write.
 
-use super::tables::{ExpiresAt, Kind, LISTED, RECORDS, expires, gone};
+use super::tables::{ExpiresAt, Kind, LENGTHS, LISTED, RECORDS, expires, gone};
 use crate::job::id::Millis;
-use crate::store::{LISTED_MAX, ListKey, Listed, Page, Place, Record};
+use crate::store::{ListKey, Listed, Page, Place, Record};
 use bytes::Bytes;
-use redb::{Error, ReadTransaction, ReadableTable, WriteTransaction};
+use redb::{Error, ReadTransaction, ReadableTable, Table, WriteTransaction};
 
 /// After every place of a list.
 const END: &str = "~";
@@ -13,16 +14,48 @@ pub(super) fn put(write: &WriteTransaction, listed: &Listed, now: Millis) -> Res
     let at = super::commit::after(now, listed.keep);
     let (list, place) = (listed.list.0.as_str(), listed.place.as_str());
     let mut table = write.open_table(LISTED)?;
-    table.insert((list, place), at)?;
-    let mut beyond = Vec::new();
-    for entry in table.range((list, "")..(list, END))?.rev().skip(LISTED_MAX) {
-        beyond.push(entry?.0.value().1.to_owned());
+    let length = length(write, &table, list)?;
+    let more = usize::from(table.insert((list, place), at)?.is_none());
+    let beyond = (length + more).saturating_sub(listed.most);
+    let mut oldest = Vec::new();
+    for entry in table.range((list, "")..(list, END))?.take(beyond) {
+        oldest.push(entry?.0.value().1.to_owned());
     }
-    for place in &beyond {
+    for place in &oldest {
         table.remove((list, place.as_str()))?;
     }
     drop(table);
+    set_length(write, list, length + more - oldest.len())?;
     expires(write, at, Kind::Listed, &format!("{list}\n{place}"))
+}
+
+type Entries<'a> = Table<'a, (&'static str, &'static str), ExpiresAt>;
+
+/// How many entries a list has; counted once of a list that was begun by a release which kept no lengths.
+fn length(write: &WriteTransaction, table: &Entries<'_>, list: &str) -> Result<usize, Error> {
+    let known = write.open_table(LENGTHS)?.get(list)?.map(|length| length.value());
+    match known.and_then(|length| usize::try_from(length).ok()) {
+        Some(length) => Ok(length),
+        None => Ok(table.range((list, "")..(list, END))?.count()),
+    }
+}
+
+fn set_length(write: &WriteTransaction, list: &str, length: usize) -> Result<(), Error> {
+    let mut lengths = write.open_table(LENGTHS)?;
+    if length == 0 {
+        lengths.remove(list)?;
+    } else {
+        lengths.insert(list, u64::try_from(length).unwrap_or(u64::MAX))?;
+    }
+    Ok(())
+}
+
+fn remove(write: &WriteTransaction, table: &mut Entries<'_>, list: &str, place: &str) -> Result<(), Error> {
+    let length = length(write, table, list)?;
+    if table.remove((list, place))?.is_some() {
+        set_length(write, list, length.saturating_sub(1))?;
+    }
+    Ok(())
 }
 
 pub(super) fn remove_expired(write: &WriteTransaction, key: &str, at: ExpiresAt) -> Result<(), Error> {
@@ -30,7 +63,7 @@ pub(super) fn remove_expired(write: &WriteTransaction, key: &str, at: ExpiresAt)
     let mut table = write.open_table(LISTED)?;
     let found = table.get((list, place))?.is_some_and(|ends| ends.value() == at);
     if found {
-        table.remove((list, place))?;
+        remove(write, &mut table, list, place)?;
     }
     Ok(())
 }
@@ -79,7 +112,7 @@ pub(super) fn drop_gone(write: &WriteTransaction, list: &ListKey, places: &[Plac
     for place in places {
         let there = rows.get(place.id().as_str())?.is_some_and(|row| !gone(row.value().1, now));
         if !there {
-            table.remove((list.0.as_str(), place.as_str()))?;
+            remove(write, &mut table, &list.0, place.as_str())?;
         }
     }
     Ok(())

@@ -5,13 +5,15 @@ mod clock;
 mod commit;
 mod counts;
 mod list;
+mod log;
+mod survey;
 mod tables;
 
 pub use clock::Clock;
 
 use super::{
-    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store, Taken,
-    Turn,
+    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store,
+    Survey, Taken, Turn, Window,
 };
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
@@ -254,6 +256,30 @@ impl Store for RedbStore {
             Ok((taken.granted, taken))
         })
         .await
+    }
+
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error> {
+        let (log, entry) = (log.clone(), Bytes::copy_from_slice(entry));
+        self.write(move |write, now| {
+            log::note(write, &log, &entry, keep, ttl, now)?;
+            tables::purge(write, now)?;
+            Ok((true, ()))
+        })
+        .await
+    }
+
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error> {
+        let log = log.clone();
+        self.read(move |read, now| log::newest(read, &log, limit, now)).await
+    }
+
+    async fn survey(&self, limit: usize) -> Result<Survey, Error> {
+        self.read(move |read, now| survey::survey(read, limit, now)).await
+    }
+
+    async fn counted(&self, names: &[String]) -> Result<Vec<Option<Window>>, Error> {
+        let names = names.to_vec();
+        self.read(move |read, now| survey::counted(read, &names, now)).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

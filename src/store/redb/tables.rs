@@ -1,7 +1,7 @@
 //! The embedded store's tables, and the few things done to them alike: what has expired reads as if it were not there,
 //! and is removed a little at a time by the writes that follow.
 
-use super::list;
+use super::{list, log};
 use crate::job::id::Millis;
 use redb::{Error, ReadableTable, Table, TableDefinition, WriteTransaction};
 
@@ -30,6 +30,10 @@ pub(super) const COUNTERS: TableDefinition<&str, (ExpiresAt, u64)> = TableDefini
 pub(super) const LIVE: TableDefinition<&str, Millis> = TableDefinition::new("live");
 /// List and place: read in order.
 pub(super) const LISTED: TableDefinition<(&str, &str), ExpiresAt> = TableDefinition::new("listed");
+/// How many entries a list has.
+pub(super) const LENGTHS: TableDefinition<&str, u64> = TableDefinition::new("lengths");
+/// Log and number: the newest last.
+pub(super) const LOGS: TableDefinition<(&str, u64), (ExpiresAt, &[u8])> = TableDefinition::new("logs");
 /// What may be removed when: expiry, table, key. An entry whose expiry was moved since is left alone.
 const EXPIRIES: TableDefinition<(ExpiresAt, u8, &str), ()> = TableDefinition::new("expiries");
 
@@ -44,6 +48,8 @@ pub(super) enum Kind {
     Counter = 4,
     /// Its key is list and place, with a line's end between.
     Listed = 5,
+    /// Its key is log and number, with a line's end between.
+    Log = 6,
 }
 
 /// Has an entry of this expiry gone?
@@ -68,6 +74,8 @@ pub(super) fn prepare(write: &WriteTransaction) -> Result<Option<u64>, Error> {
     write.open_table(COUNTERS)?;
     write.open_table(LIVE)?;
     write.open_table(LISTED)?;
+    write.open_table(LENGTHS)?;
+    write.open_table(LOGS)?;
     write.open_table(EXPIRIES)?;
     Ok(None)
 }
@@ -90,6 +98,7 @@ pub(super) fn purge(write: &WriteTransaction, now: Millis) -> Result<(), Error> 
             2 => remove_if(write.open_table(POINTERS)?, &key, |(expires, _)| expires == at)?,
             3 => remove_if(write.open_table(REPLIES)?, &key, |(expires, _)| expires == at)?,
             5 => list::remove_expired(write, &key, at)?,
+            6 => log::remove_expired(write, &key, at)?,
             _ => remove_if(write.open_table(COUNTERS)?, &key, |(expires, _)| expires == at)?,
         }
     }

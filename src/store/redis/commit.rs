@@ -2,7 +2,7 @@
 
 use crate::job::id::{JobId, Millis};
 use crate::store::keys::{Names, expiry_ms};
-use crate::store::{Commit, Committed, Counts, DueAt, Expiry, LISTED_MAX, Listed, Live, PointerWrite, Record};
+use crate::store::{Commit, Committed, Counts, DueAt, Expiry, Listed, Live, PointerWrite, Record};
 use bytes::Bytes;
 use redis::{Cmd, FromRedisValue, Value, from_redis_value};
 
@@ -40,7 +40,9 @@ pub(super) fn write(command: &mut Cmd, names: &Names, commit: &Commit) {
         Some(remember) => command.arg(expiry_ms(remember.ttl)).arg(remember.reply.as_ref()),
     };
     write_counts(command, &commit.counts);
-    write_listed(command, commit.listed.as_ref());
+    for Listed { place, most, keep, .. } in &commit.listed {
+        command.arg(place.as_str()).arg(expiry_ms(*keep)).arg(format!("-{}", most + 1));
+    }
 }
 
 fn write_counts(command: &mut Cmd, counts: &Counts) {
@@ -57,16 +59,7 @@ fn write_counts(command: &mut Cmd, counts: &Counts) {
     };
 }
 
-fn write_listed(command: &mut Cmd, listed: Option<&Listed>) {
-    match listed {
-        None => command.arg("").arg("").arg(""),
-        Some(listed) => {
-            command.arg(listed.place.as_str()).arg(expiry_ms(listed.keep)).arg(format!("-{}", LISTED_MAX + 1))
-        }
-    };
-}
-
-/// Eight, each declared, because servers lock by them; one not needed is the record again.
+/// Seven and the lists, each declared, because servers lock by them; one not needed is the record again.
 fn write_keys(command: &mut Cmd, names: &Names, commit: &Commit) {
     let record = names.record(&commit.id);
     let needs_due = commit.due != DueAt::Keep || commit.peek_due > 0;
@@ -78,13 +71,14 @@ fn write_keys(command: &mut Cmd, names: &Names, commit: &Commit) {
     let counts = &commit.counts;
     let needs_live = counts.live != Live::Keep || counts.live_max.is_some();
     let tally = counts.tally.as_ref().map(|tally| names.counter(&tally.name));
-    let list = commit.listed.as_ref().map(|listed| names.list(&listed.list));
-    command.arg(8).arg(&record);
+    command.arg(7 + commit.listed.len()).arg(&record);
     command.arg(if needs_due { names.due() } else { record.clone() });
     command.arg(names.tombstone(&commit.id));
     command.arg(pointer.as_ref().unwrap_or(&record)).arg(memory.as_ref().unwrap_or(&record));
     command.arg(if needs_live { names.live() } else { record.clone() }).arg(tally.as_ref().unwrap_or(&record));
-    command.arg(list.as_ref().unwrap_or(&record));
+    for listed in &commit.listed {
+        command.arg(names.list(&listed.list));
+    }
 }
 
 /// `None` if no answer of ours looks like this.

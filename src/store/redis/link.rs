@@ -5,6 +5,7 @@
 //! everything above depends. What it must never do is repeat a command that does not bear repeating.
 
 use super::failure::Failure;
+use crate::measure;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use redis::aio::MultiplexedConnection;
@@ -32,6 +33,15 @@ type Dial = Shared<BoxFuture<'static, Result<MultiplexedConnection, Failure>>>;
 pub(super) enum Request<'a> {
     One(&'a Cmd),
     Several(&'a Pipeline),
+}
+
+impl Request<'_> {
+    fn commands(self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Several(commands) => commands.cmd_iter().count(),
+        }
+    }
 }
 
 /// May a request be sent again when the connection was lost and nobody knows whether it arrived?
@@ -105,6 +115,7 @@ impl Link {
             }
         };
         self.trips.fetch_add(1, Ordering::Relaxed);
+        measure::round_trip(request.commands());
         let answer = match request {
             Request::One(command) => command.query_async(&mut connection).await,
             Request::Several(commands) => commands.query_async(&mut connection).await,

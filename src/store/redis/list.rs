@@ -1,13 +1,14 @@
 //! A page of a list: its entries in one round trip, their records in another.
 
 use super::{RedisStore, millis};
+use crate::job::id::JobId;
 use crate::store::redis::link::{Repeat, Request};
 use crate::store::{Error, ListKey, Page, Place, Record};
 use bytes::Bytes;
 use redis::{Cmd, pipe};
 
 /// A record's version and body, if it is there.
-type Fields = (Option<u64>, Option<Vec<u8>>);
+pub(super) type Fields = (Option<u64>, Option<Vec<u8>>);
 
 impl RedisStore {
     pub(super) async fn page(&self, list: &ListKey, before: Option<&Place>, limit: usize) -> Result<Page, Error> {
@@ -22,9 +23,10 @@ impl RedisStore {
         let mut places: Vec<Place> = entries.iter().filter_map(|entry| Place::parse(entry)).collect();
         places.truncate(limit);
         let next = if more { places.last().cloned() } else { None };
+        let ids: Vec<JobId> = places.iter().map(Place::id).collect();
         let mut records = Vec::new();
         let mut gone = Vec::new();
-        for (place, (version, body)) in places.iter().zip(self.fields(&places).await?) {
+        for (place, (version, body)) in places.iter().zip(self.fields(&ids).await?) {
             match version.zip(body) {
                 Some((version, body)) => records.push((place.clone(), Record { version, body: Bytes::from(body) })),
                 None => gone.push(place),
@@ -37,13 +39,13 @@ impl RedisStore {
         Ok(Page { now: millis(time), records, next })
     }
 
-    async fn fields(&self, places: &[Place]) -> Result<Vec<Fields>, Error> {
-        if places.is_empty() {
+    pub(super) async fn fields(&self, ids: &[JobId]) -> Result<Vec<Fields>, Error> {
+        if ids.is_empty() {
             return Ok(Vec::new());
         }
         let mut all = pipe();
-        for place in places {
-            all.cmd("HMGET").arg(self.names.record(&place.id())).arg("v").arg("b");
+        for id in ids {
+            all.cmd("HMGET").arg(self.names.record(id)).arg("v").arg("b");
         }
         Ok(self.link.ask(Request::Several(&all), Repeat::Safe).await?)
     }

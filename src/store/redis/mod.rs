@@ -1,22 +1,25 @@
-//! The shared store: any Redis from version 6.2 on, or Upstash. Every verb but a list's is one round trip, and every write that must
+//! The shared store: any Redis from version 6.2 on, or Upstash. Every verb but a list's and the survey is one round trip, and every write that must
 //! be whole is one script. Decides nothing and reads no clock but the server's.
 
 mod commit;
 mod failure;
+mod inspect;
 mod link;
 mod list;
 mod options;
+mod survey;
 
 pub use options::{Dialect, InvalidOptions, Options};
 
 use super::keys::{Names, expiry_ms};
 use super::{
-    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store, Taken,
-    Turn, Window,
+    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Record, Store,
+    Survey, Taken, Turn, Window,
 };
 use crate::job::id::{JobId, Millis};
 use async_trait::async_trait;
 use bytes::Bytes;
+use failure::Failure;
 use link::{Link, Repeat, Request, Timing};
 use redis::{Cmd, FromRedisValue, Script, cmd, pipe};
 use secrecy::ExposeSecret;
@@ -26,6 +29,8 @@ const COMMIT: &str =
     concat!(include_str!("lua/limits.lua"), include_str!("lua/listed.lua"), include_str!("lua/commit.lua"));
 const COUNT: &str = include_str!("lua/count.lua");
 const DELETE: &str = include_str!("lua/delete.lua");
+const SURVEY: &str = include_str!("lua/survey.lua");
+const NOTE: &str = include_str!("lua/note.lua");
 const TAKE: &str = include_str!("lua/take.lua");
 const UNLIST: &str = include_str!("lua/unlist.lua");
 /// Lets Upstash lock only the keys a script names; a stock Redis refuses to load a script with it.
@@ -35,10 +40,13 @@ const MARK: Duration = Duration::from_mins(1);
 
 pub struct RedisStore {
     link: Link,
+    dialect: Dialect,
     names: Names,
     commit: Code,
     count: Code,
     delete: Code,
+    note: Code,
+    survey: Code,
     take: Code,
     unlist: Code,
 }
@@ -55,11 +63,14 @@ impl RedisStore {
         options.check()?;
         let timing = Timing { connect: options.connect_timeout, response: options.response_timeout };
         Ok(Self {
+            dialect: options.dialect(),
             link: Link::new(options.url.expose_secret(), timing).map_err(|_| InvalidOptions::Url)?,
             names: Names::new(&options.prefix).ok_or(InvalidOptions::Prefix)?,
             commit: Code::new(COMMIT, options.dialect()),
             count: Code::new(COUNT, options.dialect()),
             delete: Code::new(DELETE, options.dialect()),
+            note: Code::new(NOTE, options.dialect()),
+            survey: Code::new(SURVEY, options.dialect()),
             take: Code::new(TAKE, options.dialect()),
             unlist: Code::new(UNLIST, options.dialect()),
         })
@@ -189,6 +200,29 @@ impl Store for RedisStore {
             [now, granted, ..] => Ok(Taken { now, granted: granted == 1, windows }),
             _ => Err(Error::Unknown("Redis answered what no script of ours says".to_owned())),
         }
+    }
+
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error> {
+        let fill = |command: &mut Cmd| {
+            command.arg(1).arg(self.names.log(log)).arg(entry).arg(keep.max(1) - 1).arg(expiry_ms(ttl));
+        };
+        // Better an entry that stands there twice than one that is missing.
+        self.run(&self.note, Repeat::Safe, fill).await
+    }
+
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error> {
+        // To Redis the last is the one before the first, where none is wanted.
+        let Some(last) = limit.checked_sub(1) else { return Ok(Vec::new()) };
+        let entries: Vec<Vec<u8>> = self.read(cmd("LRANGE").arg(self.names.log(log)).arg(0).arg(last)).await?;
+        Ok(entries.into_iter().map(Bytes::from).collect())
+    }
+
+    async fn survey(&self, limit: usize) -> Result<Survey, Error> {
+        self.survey_of(limit).await
+    }
+
+    async fn counted(&self, names: &[String]) -> Result<Vec<Option<Window>>, Error> {
+        self.counters(names).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -84,6 +84,12 @@ async fn a_ten_minute_job_of_ten_clips_stays_within_its_redis_budget() {
     assert_eq!(app.job(&job).await.state.public(), "completed");
     assert!(messages <= MESSAGES_MAX && trips <= TRIPS_MAX, "{messages} messages, {trips} trips");
     assert!(commands <= COMMANDS_MAX, "{commands} commands:{told}");
+    // What the job is told to have cost: all of it but what the enqueue looks at before there is a job.
+    let usage = app.job(&job).await.usage;
+    println!("told: {usage:?}");
+    assert_eq!(usize::try_from(usage.messages).unwrap(), messages);
+    assert!(trips - u64::from(usage.trips) <= 5, "{trips} trips, told are {}", usage.trips);
+    assert!(commands.abs_diff(u64::from(usage.commands)) <= 12, "{commands} commands, told are {}", usage.commands);
     app.settled().await;
 }
 

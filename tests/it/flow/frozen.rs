@@ -6,7 +6,7 @@ use crate::support::queue::Sent;
 use crate::support::time::until;
 use crate::support::watched::Moment;
 use cliprelay::flow::{Delivery, Reply};
-use cliprelay::job::{Job, Ledger};
+use cliprelay::job::{History, Job, Ledger, Usage};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ impl Frozen {
     /// A push to a worker that is frozen at its `nth` write from now.
     pub async fn at(app: &TestApp, sent: &Sent, nth: usize, moment: Moment) -> Self {
         app.clock.reach(sent.due);
-        let (engine, delivery) = (app.engines[0].clone(), Delivery { body: sent.body.clone() });
+        let (engine, delivery) = (app.engines[0].clone(), Delivery::new(sent.body.clone()));
         let process = Box::pin(async move { Box::pin(engine.deliver(&delivery)).await });
         let mut frozen = Self { process, woken: Arc::default() };
         frozen.again(app, nth, moment).await;
@@ -93,7 +93,8 @@ pub fn is_success(reply: &Reply) -> bool {
     matches!(reply, Reply::Done | Reply::OldNews)
 }
 
-/// A record without what may be written at any time: what is known of paid calls, and when that was.
+/// A record without what may be written at any time: what is known of paid calls, when that was, and what is told of it.
 pub fn state(job: Job) -> Job {
-    Job { ledger: Ledger::default(), updated_at: 0, ..job }
+    let (ledger, usage, history) = (Ledger::default(), Usage::default(), History::default());
+    Job { ledger, usage, history, updated_at: 0, ..job }
 }

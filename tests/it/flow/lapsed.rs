@@ -1,8 +1,8 @@
 //! The fence by itself: what a lease, held, lapsed or another's, lets its holder write.
 
 use cliprelay::job::{
-    Event, Failure, Job, JobId, Lease, LeaseToken, Limits, Millis, NewJob, Outcome, Owner, ProjectId, Push, Receipt,
-    Refused, Report, Settlement, apply,
+    Event, Failure, Job, JobId, Lease, LeaseToken, Limits, Millis, NewJob, Origin, Outcome, Owner, ProjectId, Push,
+    Receipt, Refused, Report, Settlement, apply,
 };
 use serde_json::json;
 
@@ -35,7 +35,13 @@ fn running() -> Job {
     };
     let job = Job::new(new, T0, LIMITS.queue_timeout);
     let lease = Lease { token: token("holder"), until: UNTIL, opening: "one".to_owned() };
-    let job = apply(&job, &Event::Claim { push: Push { at: job.at, send: job.send }, lease }, T0, &LIMITS).unwrap();
+    let job = apply(
+        &job,
+        &Event::Claim { push: Push { at: job.at, send: job.send }, lease, from: Origin::default() },
+        T0,
+        &LIMITS,
+    )
+    .unwrap();
     let intend = Event::Intend { token: token("holder"), effects: vec!["export:a:1".to_owned()], looked_up: false };
     apply(&job, &intend, T0, &LIMITS).unwrap()
 }

@@ -45,7 +45,7 @@ async fn a_newer_record_is_left_alone_by_everybody() {
         expiry: None,
         pointer: PointerWrite::Keep,
         remember: None,
-        listed: None,
+        listed: Vec::new(),
         peek_due: 0,
         counts: Counts::default(),
     };

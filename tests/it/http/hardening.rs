@@ -32,7 +32,7 @@ fn assert_problem(answer: &Answer, what: &str) {
 async fn no_answer_is_without_its_headers() {
     let app = TestApp::builder().origins(&["https://app.example.com"]).start().await;
     let methods = ["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "TRACE", "BREW"];
-    for path in ROUTES.into_iter().chain(["/nothing", "/api", "/api/process-klap/"]) {
+    for path in ROUTES.iter().copied().chain(["/nothing", "/api", "/api/process-klap/"]) {
         for method in methods.map(|name| Method::from_bytes(name.as_bytes()).unwrap()) {
             for known in [false, true] {
                 let mut request = app.request(method.clone(), path).header("origin", "https://app.example.com");

@@ -1,6 +1,8 @@
 //! The edge: what callers and QStash are told.
 
 mod access;
+pub mod admin;
+mod admin_letters;
 mod bodies;
 mod clips;
 mod cors;
@@ -16,5 +18,6 @@ mod race;
 mod shapes;
 mod signature;
 mod status;
+mod stopping;
 mod streams;
 mod watch;

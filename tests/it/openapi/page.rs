@@ -12,7 +12,7 @@ async fn the_page_tells_every_operation_and_fetches_nothing() {
     let policy = answer.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("unsafe"), "{policy}");
     let page = answer.text().await.unwrap();
-    for route in ROUTES {
+    for &route in ROUTES {
         assert!(page.contains(&format!("<code>{route}</code>")), "{route}");
     }
     for (_, methods) in openapi::document()["paths"].as_object().unwrap() {

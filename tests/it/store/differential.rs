@@ -88,6 +88,8 @@ pub enum Verb {
     Due(usize),
     Delete(String, Age),
     Count(String),
+    Counted(Vec<String>),
+    Survey(usize),
     Take(Vec<String>),
     /// Whose, from which of the places on, how many.
     List(String, u64, usize),
@@ -114,6 +116,17 @@ impl Verb {
                 words("delete", store.delete(&id(name), age.expected(there)).await)
             }
             Self::Count(name) => words("count", store.count(name, HOUR).await),
+            Self::Counted(names) => {
+                let used = store
+                    .counted(names)
+                    .await
+                    .map(|all| all.iter().map(|one| one.map(|one| one.used)).collect::<Vec<_>>());
+                words("counted", used)
+            }
+            Self::Survey(limit) => {
+                let survey = store.survey(*limit).await;
+                words("survey", survey.map(|survey| (survey.live, survey.due, survey.earliest_due, survey.records)))
+            }
             Self::Take(names) => {
                 let taken = store.take(&turns(names)).await.unwrap();
                 let used: Vec<u64> = taken.windows.iter().map(|window| window.used).collect();
@@ -157,7 +170,7 @@ impl Random {
     }
 
     pub fn verb(&mut self, step: usize, versions: &BTreeMap<JobId, u64>) -> Verb {
-        match self.below(24) {
+        match self.below(28) {
             0 => Verb::Get(self.name(4)),
             1 => Verb::Pointer(self.name(2)),
             2 => Verb::Recall(self.name(40)),
@@ -172,7 +185,13 @@ impl Random {
                     .into_iter()
                     .collect(),
             ),
-            8 | 9 => Verb::List(self.name(2), self.below(12), usize::try_from(self.below(5)).unwrap()),
+            8 | 9 => Verb::List(
+                format!("{}{}", self.below(2), self.below(2)),
+                self.below(12),
+                usize::try_from(self.below(5)).unwrap(),
+            ),
+            10 | 11 => Verb::Survey(usize::try_from(self.below(4)).unwrap()),
+            12 => Verb::Counted(vec![self.name(3), format!("turn{}", self.name(9)), format!("sum{}", self.name(3))]),
             _ => Verb::Commit(Box::new(self.commit(step, versions))),
         }
     }
@@ -198,7 +217,9 @@ impl Random {
             expiry: (self.below(5) == 0).then(|| ending(HOUR, HOUR, 3)),
             pointer: self.pointer(),
             remember: (self.below(4) == 0).then(|| remember(&self.name(40), &name, HOUR)),
-            listed: (self.below(3) > 0).then(|| listed(&owner, Place::new(age, &id(&name)), HOUR)),
+            listed: (0..self.below(3))
+                .map(|n| listed(&format!("{owner}{n}"), Place::new(age, &id(&name)), HOUR))
+                .collect(),
             peek_due: usize::try_from(self.below(4)).unwrap(),
             counts: self.counts(),
             ..create(&name, &op.to_string())

@@ -95,9 +95,23 @@ impl Model {
     }
 
     fn count(&mut self, name: &str) -> u64 {
+        let count = self.counters.get(name).map_or(0, |(count, _)| *count) + 1;
+        self.counters.insert(name.to_owned(), (count, Some(self.now + HOUR_MS)));
+        count
+    }
+
+    fn turn(&mut self, name: &str) -> u64 {
         let ends = Some(self.now + HOUR_MS);
         let (count, _) = self.counters.entry(name.to_owned()).and_modify(|(count, _)| *count += 1).or_insert((1, ends));
         *count
+    }
+
+    fn survey(&self, limit: usize) -> (u64, u64, Option<u64>, Vec<(JobId, Record)>) {
+        let mut live: Vec<_> = self.live.iter().filter(|(_, until)| **until > self.now).collect();
+        live.sort_by_key(|(id, until)| (**until, (*id).clone()));
+        let records = live.iter().take(limit).filter_map(|(id, _)| Some(((*id).clone(), self.record(id)?)));
+        let due = self.due.values().filter(|at| **at <= self.now).count() as u64;
+        (live.len() as u64, due, self.due.values().min().copied(), records.collect())
     }
 
     fn refusal(&self, commit: &Commit) -> Option<Committed> {
@@ -154,7 +168,7 @@ impl Model {
             turns.iter().map(|turn| self.counters.get(&turn.name).map_or(0, |(used, _)| *used)).collect();
         let granted = turns.iter().zip(&used).all(|(turn, used)| *used < turn.max);
         if granted {
-            used = turns.iter().map(|turn| self.count(&turn.name)).collect();
+            used = turns.iter().map(|turn| self.turn(&turn.name)).collect();
         }
         format!("{} {used:?}", if granted { "Granted" } else { "Denied" })
     }
@@ -190,7 +204,7 @@ impl Model {
             self.replies.insert(remember.key.0.clone(), (remember.reply.clone(), Some(ends)));
         }
         self.count_along(commit);
-        if let Some(listed) = &commit.listed {
+        for listed in &commit.listed {
             let ends = self.now + u64::try_from(listed.keep.as_millis()).unwrap();
             self.listed.insert((listed.list.0.clone(), listed.place.clone()), ((), Some(ends)));
         }
@@ -219,6 +233,11 @@ impl Model {
             Verb::Take(names) => self.take(&turns(names)),
             Verb::List(owner, before, limit) => format!("list {:?}", self.list(owner, &place(*before), *limit)),
             Verb::Count(name) => format!("count {:?}", self.count(name)),
+            Verb::Counted(names) => {
+                let used = names.iter().map(|name| self.counters.get(name).map(|(used, _)| *used));
+                format!("counted {:?}", used.collect::<Vec<_>>())
+            }
+            Verb::Survey(limit) => format!("survey {:?}", self.survey(*limit)),
         }
     }
 }
@@ -276,6 +295,7 @@ async fn the_embedded_store_is_its_contract_as_time_passes() {
         "delete false",
         "tombstone Some",
         "list ([(",
+        "survey (2",
     ] {
         assert!(begins(answer) > 10, "too few {answer}: {told:?}");
     }

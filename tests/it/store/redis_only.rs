@@ -2,12 +2,12 @@
 
 use super::connect;
 use super::writes::{
-    HOUR, applied, create, ending, id, memory, pointer, record, release, remember, swap, until, update,
+    HOUR, applied, create, ending, id, listed, memory, pointer, record, release, remember, swap, until, update,
 };
 use crate::support::proxy::Proxy;
 use crate::support::redis::Server;
 use cliprelay::store::redis::{Dialect, Options, RedisStore};
-use cliprelay::store::{Commit, Committed, DueAt, Error, Store};
+use cliprelay::store::{Commit, Committed, Counts, DueAt, Error, Listed, Live, Place, Store, Tally, commands, keys};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -256,6 +256,49 @@ async fn each_verb_costs_what_it_must() {
     store.due(20).await.unwrap();
     bill.check("due", &["time 1", "zrange 1"]);
     store.count("warm", HOUR).await.unwrap();
-    bill.check("count", &["evalsha 1", "incr 1"]);
+    bill.check("count", &["evalsha 1", "incr 1", "pexpire 1"]);
     assert_eq!(store.round_trips() - trips, 10);
+}
+
+/// What jobs are told to have cost is made of it.
+#[tokio::test]
+async fn what_a_commit_is_told_to_cost_is_what_the_server_counts() {
+    let server = Server::start();
+    let store = connect(&server);
+    applied(&store, create("warm", "up")).await;
+    let mut bill = Bill { server: &server, seen: BTreeMap::new() };
+    bill.since();
+    let all = Listed { list: keys::all_jobs(), place: Place::new(1, &id("a")), most: 10, keep: HOUR };
+    let lists = || vec![listed("ann", Place::new(1, &id("a")), HOUR), all.clone()];
+    let tally = Tally { name: "day".to_owned(), add: 5, most: Some(100), ttl: HOUR };
+    let opening = Counts { live: Live::Until(4_000_000_000_000), live_max: Some(9), tally: Some(tally) };
+    let commits = [
+        Commit {
+            due: DueAt::At(1),
+            pointer: swap("p", None, "a"),
+            remember: Some(remember("k", "reply", HOUR)),
+            listed: lists(),
+            counts: opening,
+            ..create("a", "a1")
+        },
+        update("a", 1, "a2"),
+        Commit { due: DueAt::At(4_000_000_000_000), peek_due: 5, ..update("a", 2, "a3") },
+        Commit { counts: Counts { live: Live::Ended, ..Counts::default() }, ..update("a", 3, "a4") },
+        Commit {
+            due: DueAt::Never,
+            expiry: Some(ending(HOUR, HOUR, 1)),
+            pointer: release("p", "a"),
+            listed: lists(),
+            peek_due: 6,
+            ..update("a", 4, "a5")
+        },
+        Commit { expiry: Some(ending(HOUR, HOUR, 1)), pointer: swap("p", Some("a"), "b"), ..update("a", 5, "a6") },
+    ];
+    for commit in commits {
+        let told = u64::from(commands(&commit));
+        let op = commit.op.clone();
+        applied(&store, commit).await;
+        let since = bill.since();
+        assert_eq!(since.iter().map(|(_, calls)| calls).sum::<u64>(), told, "{op}: {since:?}");
+    }
 }

@@ -4,7 +4,7 @@ use super::connect;
 use super::writes::{HOUR, applied, create, ending, id, list, listed, record, swap, until, update};
 use crate::support::redis::Server;
 use cliprelay::job::id::{Millis, OpId};
-use cliprelay::store::{Commit, Committed, Expected, LISTED_MAX, Page, Place, Store};
+use cliprelay::store::{Commit, Committed, Expected, LISTED_MAX, Listed, Page, Place, Store, keys};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn place(age: Millis, name: &str) -> Place {
 
 /// A new job in Ann's list.
 fn job(age: Millis, name: &str) -> Commit {
-    Commit { listed: Some(listed("ann", place(age, name), HOUR)), ..create(name, &format!("{name}1")) }
+    Commit { listed: vec![listed("ann", place(age, name), HOUR)], ..create(name, &format!("{name}1")) }
 }
 
 async fn page(store: &dyn Store, before: Option<&Place>, limit: usize) -> Page {
@@ -29,7 +29,7 @@ pub async fn a_list_is_paged_from_the_newest_on(store: Arc<dyn Store>) {
     for (age, name) in [(7, "b"), (7, "c"), (1_800_000_000_000, "d"), (5, "a")] {
         applied(&*store, job(age, name)).await;
     }
-    let other = Commit { listed: Some(listed("bob", place(9, "x"), HOUR)), ..create("x", "x1") };
+    let other = Commit { listed: vec![listed("bob", place(9, "x"), HOUR)], ..create("x", "x1") };
     applied(&*store, other).await;
     let all = page(&*store, None, 9).await;
     assert_eq!((names(&all), &all.next), (["d", "c", "b", "a"].map(str::to_owned).to_vec(), &None));
@@ -38,11 +38,30 @@ pub async fn a_list_is_paged_from_the_newest_on(store: Arc<dyn Store>) {
     assert_eq!((names(&first), &first.next), (vec!["d".to_owned(), "c".to_owned()], &Some(place(7, "c"))));
     // What comes in between moves nothing, and a job that is written again keeps its place.
     applied(&*store, job(1_900_000_000_000, "e")).await;
-    applied(&*store, Commit { listed: Some(listed("ann", place(7, "b"), HOUR)), ..update("b", 1, "b2") }).await;
+    applied(&*store, Commit { listed: vec![listed("ann", place(7, "b"), HOUR)], ..update("b", 1, "b2") }).await;
     let second = page(&*store, first.next.as_ref(), 2).await;
     assert_eq!((names(&second), &second.next), (vec!["b".to_owned(), "a".to_owned()], &None));
     assert_eq!(second.records[0].1, record(2, "b2"));
     assert_eq!(names(&page(&*store, Some(&place(5, "a")), 2).await), Vec::<String>::new());
+}
+
+pub async fn a_commit_lists_its_job_in_several_lists(store: Arc<dyn Store>) {
+    let all = |place, most| Listed { list: keys::all_jobs(), place, most, keep: HOUR };
+    for (age, name) in [(1, "a"), (2, "b"), (3, "c"), (4, "d")] {
+        let listed = vec![listed("ann", place(age, name), HOUR), all(place(age, name), 2)];
+        applied(&*store, Commit { listed, ..create(name, name) }).await;
+    }
+    assert_eq!(names(&page(&*store, None, 9).await), ["d", "c", "b", "a"]);
+    let newest = store.list(&keys::all_jobs(), None, 9).await.unwrap();
+    assert_eq!(names(&newest), ["d", "c"], "each list has its own length");
+    // Written again it is no further entry, and of an entry that was dropped there is room for another.
+    let again = Commit { listed: vec![all(place(3, "c"), 2)], ..update("c", 1, "c2") };
+    applied(&*store, again).await;
+    assert!(store.delete(&id("d"), Expected::Version(1)).await.unwrap());
+    assert_eq!(names(&store.list(&keys::all_jobs(), None, 9).await.unwrap()), ["c"]);
+    applied(&*store, Commit { listed: vec![all(place(2, "b"), 2)], ..update("b", 1, "b2") }).await;
+    assert_eq!(names(&store.list(&keys::all_jobs(), None, 9).await.unwrap()), ["c", "b"]);
+    assert!(store.list(&keys::failed_jobs(), None, 9).await.unwrap().records.is_empty());
 }
 
 pub async fn a_refused_commit_lists_nothing(store: Arc<dyn Store>) {
@@ -66,7 +85,7 @@ pub async fn entries_without_a_record_are_dropped(store: Arc<dyn Store>) {
 
 pub async fn a_list_ends_some_time_after_its_last_entry(store: Arc<dyn Store>) {
     let soon = Duration::from_millis(150);
-    let short = Commit { listed: Some(listed("ann", place(1, "a"), soon)), ..create("a", "a1") };
+    let short = Commit { listed: vec![listed("ann", place(1, "a"), soon)], ..create("a", "a1") };
     applied(&*store, short.clone()).await;
     until("the list goes", || async { page(&*store, None, 9).await.records.is_empty() }).await;
     assert_eq!(store.get(&id("a")).await.unwrap().record, Some(record(1, "a1")));

@@ -82,15 +82,25 @@ pub async fn a_reply_is_forgotten_after_its_time(store: Arc<dyn Store>) {
     assert_eq!(store.recall(&memory("k")).await.unwrap(), Some(Bytes::from("second")));
 }
 
-pub async fn a_counter_starts_anew_after_its_window(store: Arc<dyn Store>) {
+pub async fn a_counter_starts_anew_some_time_after_its_last_use(store: Arc<dyn Store>) {
     for expected in 1..=3 {
         assert_eq!(store.count("ann", HOUR).await.unwrap(), expected);
     }
     assert_eq!(store.count("bob", HOUR).await.unwrap(), 1);
-    // Counting on must not stretch the window: else this one would never end.
-    until("the counter starts anew", || async { store.count("short", SOON).await.unwrap() == 1 }).await;
-    until("the counter counts", || async { store.count("short", SOON).await.unwrap() == 3 }).await;
-    until("the counter starts anew", || async { store.count("short", SOON).await.unwrap() == 1 }).await;
+    let counted = async |name: &str| store.counted(&[name.to_owned()]).await.unwrap()[0];
+    assert_eq!(counted("nobody").await, None);
+    for expected in 1..=2 {
+        assert_eq!(store.count("short", SOON).await.unwrap(), expected);
+        assert!(counted("short").await.is_none_or(|window| window.used == expected && window.left <= SOON));
+    }
+    until("the counter is forgotten", || async { counted("short").await.is_none() }).await;
+    assert_eq!(store.count("short", HOUR).await.unwrap(), 1);
+    // From the last time it was used: whoever knows the window knows when that was.
+    assert_eq!(store.count("short", 2 * HOUR).await.unwrap(), 2);
+    let all = store.counted(&["short".to_owned(), "bob".to_owned()]).await.unwrap();
+    assert!(all[0].is_some_and(|window| window.left > HOUR && window.left <= 2 * HOUR), "{all:?}");
+    assert!(all[1].is_some_and(|window| window.used == 1 && window.left <= HOUR), "{all:?}");
+    assert_eq!(store.counted(&[]).await.unwrap(), []);
 }
 
 pub async fn time_is_told_and_does_not_go_back(store: Arc<dyn Store>) {

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use cliprelay::job::id::{JobId, OpId, Owner, ProjectId};
 use cliprelay::store::{
-    Commit, Committed, Counts, DueAt, Expected, Expiry, ListKey, Listed, MemoryKey, Place, PointerKey, PointerWrite,
-    Record, Remember, Store, keys,
+    Commit, Committed, Counts, DueAt, Expected, Expiry, LISTED_MAX, ListKey, Listed, MemoryKey, Place, PointerKey,
+    PointerWrite, Record, Remember, Store, keys,
 };
 use std::future::Future;
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub fn list(owner: &str) -> ListKey {
 }
 
 pub fn listed(owner: &str, place: Place, keep: Duration) -> Listed {
-    Listed { list: list(owner), place, keep }
+    Listed { list: list(owner), place, most: LISTED_MAX, keep }
 }
 
 pub fn create(name: &str, op: &str) -> Commit {
@@ -44,7 +44,7 @@ pub fn create(name: &str, op: &str) -> Commit {
         expiry: None,
         pointer: PointerWrite::Keep,
         remember: None,
-        listed: None,
+        listed: Vec::new(),
         peek_due: 0,
         counts: Counts::default(),
     }

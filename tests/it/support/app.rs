@@ -222,6 +222,7 @@ impl Builder {
                 }),
             },
             operator_secrets: vec![WORKER_SECRET.into(), CRON_SECRET.into()],
+            metrics_open: false,
             cors_origins: self.origins.clone(),
             proxies: self.proxies,
             wait_max: Duration::from_secs(25),

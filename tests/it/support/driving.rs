@@ -233,7 +233,7 @@ impl TestApp {
                 std::future::pending::<()>().await;
             })
         });
-        let (engine, delivery) = (self.engines[0].clone(), Delivery { body: sent.body.clone() });
+        let (engine, delivery) = (self.engines[0].clone(), Delivery::new(sent.body.clone()));
         let mut process = tokio::spawn(async move { Box::pin(engine.deliver(&delivery)).await });
         tokio::select! {
             reply = &mut process => {

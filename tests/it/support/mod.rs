@@ -1,8 +1,11 @@
 //! What several test modules stand on.
 pub mod app;
+pub mod before;
+pub mod collector;
 pub mod described;
 pub mod driving;
 pub mod issuer;
+pub mod postgres;
 pub mod processes;
 pub mod proxy;
 pub mod queue;

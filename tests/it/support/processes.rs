@@ -50,7 +50,12 @@ pub fn port() -> u16 {
 
 /// The program with nothing of our own environment but what it needs to run.
 pub fn program() -> Command {
-    let mut command = Command::new(PROGRAM);
+    bare(PROGRAM)
+}
+
+/// Another one, likewise.
+fn bare(program: &str) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().stdin(Stdio::null());
     for name in ["PATH", "HOME", "TMPDIR", "LLVM_PROFILE_FILE"] {
         if let Some(value) = std::env::var_os(name) {
@@ -97,6 +102,8 @@ impl Drop for Reaped {
 /// One role of the program, up or down.
 pub struct Process {
     name: String,
+    /// What is run, and with which arguments before the others.
+    program: Vec<String>,
     args: Vec<String>,
     env: Vec<(String, String)>,
     folder: PathBuf,
@@ -116,6 +123,14 @@ impl Process {
         process
     }
 
+    /// The same for another program than ours, or for ours inside of another.
+    pub fn start_as(program: &[&str], name: &str, args: &[&str], env: &[(String, String)], folder: &Path) -> Self {
+        let mut process = Self::new(name, args, env, folder, false);
+        process.program = program.iter().map(|&word| word.to_owned()).collect();
+        process.again();
+        process
+    }
+
     /// The same for a process whose disk is going to be full.
     pub fn start_fillable(name: &str, args: &[&str], env: &[(String, String)], folder: &Path) -> Self {
         let mut process = Self::new(name, args, env, folder, true);
@@ -125,7 +140,8 @@ impl Process {
 
     fn new(name: &str, args: &[&str], env: &[(String, String)], folder: &Path, fillable: bool) -> Self {
         let args = args.iter().map(|&arg| arg.to_owned()).collect();
-        Self { name: name.to_owned(), args, env: env.to_vec(), folder: folder.to_owned(), fillable, child: None }
+        let (name, program) = (name.to_owned(), vec![PROGRAM.to_owned()]);
+        Self { name, program, args, env: env.to_vec(), folder: folder.to_owned(), fillable, child: None }
     }
 
     /// From now on, until it is started again, none of its files can grow beyond so many bytes.
@@ -140,7 +156,8 @@ impl Process {
     pub fn again(&mut self) {
         assert!(self.child.is_none(), "{} is up", self.name);
         let log = |kind| OpenOptions::new().create(true).append(true).open(self.path(kind)).expect("a log file");
-        let mut command = program();
+        let mut command = bare(&self.program[0]);
+        command.args(&self.program[1..]);
         if self.fillable {
             let plain = command;
             command = Command::new("sh");

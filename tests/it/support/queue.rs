@@ -74,6 +74,8 @@ pub struct Inner {
     pub asked: Vec<String>,
     pub trouble: VecDeque<Trouble>,
     pub refuse_all: bool,
+    /// The keys it tells, if others than it signs with.
+    pub keys: Option<[String; 2]>,
     /// Dead letters of its own, beside those of dead messages.
     pub letters: Vec<DeadLetter>,
     pub letters_deleted: Vec<String>,
@@ -171,11 +173,21 @@ async fn answer(State(queue): State<Queue>, request: Request) -> Response {
             inner.publish(&queue.clock, destination, parts.headers, body)
         }
         (&Method::GET, "/v2/keys") => {
-            let keys = Keys { current: CURRENT.to_owned(), next: NEXT.to_owned() };
+            let [current, next] = inner.keys.clone().unwrap_or([CURRENT.to_owned(), NEXT.to_owned()]);
+            let keys = Keys { current, next };
             axum::Json(keys).into_response()
         }
         (&Method::GET, "/v2/dlq") => {
             axum::Json(inner.dead_letters(parts.uri.query().unwrap_or_default())).into_response()
+        }
+        (&Method::GET, _) if path.starts_with("/v2/dlq/") => {
+            let wanted = &path["/v2/dlq/".len()..];
+            match inner.dead_letters("").messages.into_iter().find(|letter| letter.dlq_id == wanted) {
+                Some(letter) => axum::Json(letter).into_response(),
+                None => {
+                    (StatusCode::NOT_FOUND, r#"{"error":"message not found in the dead letter queue"}"#).into_response()
+                }
+            }
         }
         (&Method::DELETE, _) if path.starts_with("/v2/dlq/") => {
             inner.letters_deleted.push(path["/v2/dlq/".len()..].to_owned());
@@ -251,7 +263,9 @@ impl Inner {
                 .find(|(key, _)| key == name)
                 .map(|(_, value)| value.into_owned())
         };
-        let (message_id, url) = (wanted("messageId"), wanted("url"));
+        let (message_id, url, label) = (wanted("messageId"), wanted("url"), wanted("label"));
+        let count = wanted("count").map_or(usize::MAX, |count| count.parse().unwrap());
+        let from: usize = wanted("cursor").map_or(0, |cursor| cursor.parse().unwrap());
         let dead = self.sent.iter().filter(|sent| sent.fate == Fate::Dead).map(|sent| DeadLetter {
             dlq_id: sent.dlq_id(),
             message: sent.as_wire(),
@@ -261,9 +275,13 @@ impl Inner {
         let letters = dead.chain(self.letters.iter().cloned()).filter(|letter| {
             message_id.as_ref().is_none_or(|id| *id == letter.message.message_id)
                 && url.as_ref().is_none_or(|url| *url == letter.message.url)
+                && label.as_ref().is_none_or(|label| letter.message.label.as_ref() == Some(label))
                 && !self.letters_deleted.contains(&letter.dlq_id)
         });
-        DeadLetters { messages: letters.collect(), cursor: None }
+        let mut messages: Vec<DeadLetter> = letters.skip(from).collect();
+        let cursor = (messages.len() > count).then(|| (from + count).to_string());
+        messages.truncate(count);
+        DeadLetters { messages, cursor }
     }
 }
 
@@ -272,6 +290,7 @@ impl Sent {
         qstash::Message {
             message_id: self.id.clone(),
             url: self.destination.clone(),
+            label: Some(self.header("upstash-label").to_owned()).filter(|label| !label.is_empty()),
             body: Some(String::from_utf8(self.body.to_vec()).unwrap()),
             ..qstash::Message::default()
         }

@@ -120,6 +120,24 @@ impl System {
         self.serve.healthy(&self.http, &self.base).await;
     }
 
+    /// `serve` told to stop, and again with these settings changed, until it answers.
+    pub async fn serve_with(&mut self, settings: &[(&str, &str)]) {
+        for (name, value) in settings {
+            self.env.retain(|(known, _)| known != name);
+            self.env.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        self.serve.signal("TERM");
+        self.serve.ended().await;
+        self.serve = Process::start("serve", &["serve"], &self.env, self.folder.path());
+        self.serve.healthy(&self.http, &self.base).await;
+    }
+
+    /// What `serve` was told by this variable.
+    pub fn setting(&self, name: &str) -> &str {
+        let (_, value) = self.env.iter().find(|(known, _)| known == name).expect("a variable of its environment");
+        value
+    }
+
     /// A request of a caller with the API key.
     pub fn ask(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base)).bearer_auth(API_KEY)
@@ -220,10 +238,14 @@ impl System {
         format!("{}/klap/videos/sample.mp4", self.stand_ins)
     }
 
+    /// Every secret it was given.
+    pub fn secrets() -> Vec<&'static str> {
+        SECRETS.iter().map(|(_, secret)| secret.rsplit(':').next().unwrap_or(secret)).collect()
+    }
+
     /// No secret of ours in anything these processes wrote.
     pub fn keeps_secrets(&self, more: &[&Process], planted: &[&str]) {
-        let secrets = SECRETS.iter().map(|(_, secret)| secret.rsplit(':').next().unwrap_or(secret));
-        let secrets: Vec<&str> = secrets.chain(planted.iter().copied()).collect();
+        let secrets: Vec<&str> = Self::secrets().into_iter().chain(planted.iter().copied()).collect();
         let all = [&self.broker, &self.sandbox, &self.serve];
         for process in all.iter().chain(more) {
             for said in [process.printed(), process.logged()] {

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use cliprelay::job::{JobId, OpId};
 use cliprelay::store::{
-    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Store, Taken, Turn,
+    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Store, Survey,
+    Taken, Turn, Window,
 };
 use futures_util::future::BoxFuture;
 use std::collections::BTreeSet;
@@ -185,6 +186,16 @@ impl Store for Watched {
         self.inner.list(list, before, limit).await
     }
 
+    async fn survey(&self, limit: usize) -> Result<Survey, Error> {
+        self.watch.asked()?;
+        self.inner.survey(limit).await
+    }
+
+    async fn counted(&self, names: &[String]) -> Result<Vec<Option<Window>>, Error> {
+        self.watch.asked()?;
+        self.inner.counted(names).await
+    }
+
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {
         self.watch.asked()?;
         self.inner.count(name, window).await
@@ -193,6 +204,16 @@ impl Store for Watched {
     async fn take(&self, turns: &[Turn]) -> Result<Taken, Error> {
         self.watch.asked()?;
         self.inner.take(turns).await
+    }
+
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error> {
+        self.watch.asked()?;
+        self.inner.note(log, entry, keep, ttl).await
+    }
+
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error> {
+        self.watch.asked()?;
+        self.inner.notes(log, limit).await
     }
 
     async fn ping(&self) -> Result<(), Error> {

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use cliprelay::job::JobId;
 use cliprelay::services::outbound::{Transport, Unanswered};
 use cliprelay::store::{
-    Commit, Committed, Due, Error, Expected, ListKey, MemoryKey, Page, Place, PointerKey, Read, Store, Taken, Turn,
+    Commit, Committed, Due, Error, Expected, ListKey, LogKey, MemoryKey, Page, Place, PointerKey, Read, Store, Survey,
+    Taken, Turn, Window,
 };
 use reqwest::{Request, Response};
 use std::future::{Future, pending};
@@ -228,6 +229,22 @@ impl Store for Shop {
         .await
     }
 
+    async fn survey(&self, limit: usize) -> Result<Survey, Error> {
+        self.read(|world| {
+            let now = world.now();
+            world.state().store.survey(limit, now)
+        })
+        .await
+    }
+
+    async fn counted(&self, names: &[String]) -> Result<Vec<Option<Window>>, Error> {
+        self.read(|world| {
+            let now = world.now();
+            world.state().store.counted(names, now)
+        })
+        .await
+    }
+
     async fn count(&self, name: &str, window: Duration) -> Result<u64, Error> {
         self.read(|world| {
             let now = world.now();
@@ -240,6 +257,22 @@ impl Store for Shop {
         self.read(|world| {
             let now = world.now();
             world.state().store.take(turns, now)
+        })
+        .await
+    }
+
+    async fn note(&self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration) -> Result<(), Error> {
+        self.read(|world| {
+            let now = world.now();
+            world.state().store.note(log, entry, keep, ttl, now);
+        })
+        .await
+    }
+
+    async fn notes(&self, log: &LogKey, limit: usize) -> Result<Vec<Bytes>, Error> {
+        self.read(|world| {
+            let now = world.now();
+            world.state().store.notes(log, limit, now)
         })
         .await
     }

@@ -222,6 +222,7 @@ fn edge(world: &Arc<World>, process: &Arc<Process>, skew: i64, seed: u64, keys: 
             clock,
         },
         operator_secrets: vec![OPERATOR.into()],
+        metrics_open: false,
         cors_origins: Vec::new(),
         wait_max: Duration::from_secs(25),
         watching: cliprelay::http::Watching::new(2_000, Duration::from_mins(10)),

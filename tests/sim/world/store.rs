@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use cliprelay::job::{JobId, Millis};
 use cliprelay::store::{
-    Commit, Committed, Counts, DueAt, Expected, LISTED_MAX, ListKey, MemoryKey, Page, Place, PointerKey, PointerWrite,
-    Record, Taken, Turn, Window,
+    Commit, Committed, DueAt, Expected, ListKey, Live, LogKey, MemoryKey, Page, Place, PointerKey, PointerWrite,
+    Record, Survey, Taken, Turn, Window,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -30,11 +30,13 @@ struct Expiring<T> {
 struct Tables {
     records: BTreeMap<JobId, Row>,
     due: BTreeMap<JobId, Millis>,
+    live: BTreeMap<JobId, Millis>,
     pointers: BTreeMap<String, Expiring<String>>,
     replies: BTreeMap<String, Expiring<Bytes>>,
     tombstones: BTreeMap<JobId, Expiring<u32>>,
     counters: BTreeMap<String, Expiring<u64>>,
     lists: BTreeMap<String, Expiring<BTreeSet<Place>>>,
+    logs: BTreeMap<String, Expiring<VecDeque<Bytes>>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,9 +58,9 @@ impl Model {
         self.tables.records.get(id).filter(|row| alive(row.expires, now)).map(|row| row.record.clone())
     }
 
-    /// No job of this world is counted: its service is started without limits.
+    /// Nothing of this world is limited: its service is started without limits.
     pub fn commit(&mut self, commit: &Commit, now: Millis) -> Committed {
-        assert_eq!(commit.counts, Counts::default());
+        assert_eq!((commit.counts.live_max, &commit.counts.tally), (None, &None));
         let row = self.tables.records.get(&commit.id).filter(|row| alive(row.expires, now));
         if let Some(row) = row.filter(|row| row.ops.iter().any(|op| op == commit.op.as_str())) {
             return Committed::Replayed(row.record.clone());
@@ -126,15 +128,20 @@ impl Model {
             let reply = Expiring { value: remember.reply.clone(), expires: Some(after(now, remember.ttl)) };
             tables.replies.insert(remember.key.0.clone(), reply);
         }
-        if let Some(listed) = &commit.listed {
+        for listed in &commit.listed {
             let list = tables.lists.remove(&listed.list.0).filter(|list| alive(list.expires, now));
             let mut places = list.map(|list| list.value).unwrap_or_default();
             places.insert(listed.place.clone());
-            while places.len() > LISTED_MAX {
+            while places.len() > listed.most {
                 places.pop_first();
             }
             let expires = Some(after(now, listed.keep));
             tables.lists.insert(listed.list.0.clone(), Expiring { value: places, expires });
+        }
+        match commit.counts.live {
+            Live::Keep => {}
+            Live::Until(until) => drop(tables.live.insert(commit.id.clone(), until)),
+            Live::Ended => drop(tables.live.remove(&commit.id)),
         }
         match commit.due {
             DueAt::Keep => {}
@@ -197,10 +204,28 @@ impl Model {
         Page { now, records, next }
     }
 
+    pub fn survey(&self, limit: usize, now: Millis) -> Survey {
+        let mut live: Vec<_> = self.tables.live.iter().filter(|(_, until)| **until > now).collect();
+        live.sort_by_key(|(id, until)| (**until, (*id).clone()));
+        let records = live.iter().take(limit).filter_map(|(id, _)| Some(((*id).clone(), self.get(id, now)?)));
+        let due = self.tables.due.values().filter(|at| **at <= now).count() as u64;
+        let earliest_due = self.tables.due.values().min().copied();
+        Survey { now, live: live.len() as u64, due, earliest_due, records: records.collect() }
+    }
+
+    pub fn counted(&self, names: &[String], now: Millis) -> Vec<Option<Window>> {
+        let window = |name: &String| {
+            let counter = self.tables.counters.get(name).filter(|counter| alive(counter.expires, now))?;
+            Some(Window { used: counter.value, left: Duration::from_millis(counter.expires? - now) })
+        };
+        names.iter().map(window).collect()
+    }
+
     pub fn count(&mut self, name: &str, window: Duration, now: Millis) -> u64 {
-        let count = self.tables.counters.get(name).filter(|count| alive(count.expires, now)).cloned();
-        let count = count.unwrap_or(Expiring { value: 0, expires: Some(after(now, window)) });
-        let count = Expiring { value: count.value + 1, ..count };
+        let count = self.tables.counters.get(name).filter(|count| alive(count.expires, now));
+        let value = count.map_or(0, |count| count.value);
+        let expires = Some(after(now, window));
+        let count = Expiring { value: value + 1, expires };
         let value = count.value;
         self.tables.counters.insert(name.to_owned(), count);
         value
@@ -216,9 +241,27 @@ impl Model {
         }
         let granted = turns.iter().zip(&windows).all(|(turn, window)| window.used < turn.max);
         for (turn, window) in turns.iter().zip(&mut windows).filter(|_| granted) {
-            window.used = self.count(&turn.name, turn.window, now);
+            window.used += 1;
+            let counter = Expiring {
+                value: window.used,
+                expires: Some(now + u64::try_from(window.left.as_millis()).unwrap_or(0)),
+            };
+            self.tables.counters.insert(turn.name.clone(), counter);
         }
         Taken { now, granted, windows }
+    }
+
+    pub fn note(&mut self, log: &LogKey, entry: &[u8], keep: usize, ttl: Duration, now: Millis) {
+        let held = self.tables.logs.remove(&log.0).filter(|held| alive(held.expires, now));
+        let mut entries = held.map(|held| held.value).unwrap_or_default();
+        entries.push_front(Bytes::copy_from_slice(entry));
+        entries.truncate(keep.max(1));
+        self.tables.logs.insert(log.0.clone(), Expiring { value: entries, expires: Some(after(now, ttl)) });
+    }
+
+    pub fn notes(&self, log: &LogKey, limit: usize, now: Millis) -> Vec<Bytes> {
+        let held = self.tables.logs.get(&log.0).filter(|held| alive(held.expires, now));
+        held.into_iter().flat_map(|held| held.value.iter().take(limit).cloned()).collect()
     }
 
     /// A failover to an empty one.

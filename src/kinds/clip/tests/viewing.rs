@@ -35,7 +35,7 @@ fn a_stored_clip_has_the_shape_the_pages_read() {
 fn a_clip_that_is_not_stored_has_no_address() {
     let mut hopeless = exported("b", ClipState::Exporting);
     hopeless.give_up("too large");
-    let View { clips, clips_failed } = view(&job(vec![clip("a", ClipState::Pending), hopeless]));
+    let View { clips, clips_failed, .. } = view(&job(vec![clip("a", ClipState::Pending), hopeless]));
     assert_eq!(clips_failed, 1);
     let told = clips.iter().map(|clip| (&clip["status"], &clip["error"], &clip["exported"])).collect::<Vec<_>>();
     assert_eq!(

@@ -6,8 +6,10 @@
 //! set-up, so the library checks shape, algorithm and MAC only, and the claims are read here.
 
 mod provider;
+mod rolling;
 
 pub use provider::install_provider;
+pub use rolling::{Rolling, rolling};
 
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
@@ -70,27 +72,48 @@ impl Announced {
 
 /// Why a push is not believed. The text is for logs and metrics, never for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.name())]
 pub enum Rejected {
-    #[error("missing")]
     Missing,
-    #[error("malformed")]
     Malformed,
-    #[error("wrong_algorithm")]
     WrongAlgorithm,
-    #[error("bad_mac")]
     BadMac,
-    #[error("issuer")]
     Issuer,
-    #[error("destination")]
     Destination,
-    #[error("expired")]
     Expired,
-    #[error("not_yet")]
     NotYet,
-    #[error("body_hash")]
     BodyHash,
-    #[error("unknown_region")]
     UnknownRegion,
+}
+
+impl Rejected {
+    pub const ALL: [Self; 10] = [
+        Self::Missing,
+        Self::Malformed,
+        Self::WrongAlgorithm,
+        Self::BadMac,
+        Self::Issuer,
+        Self::Destination,
+        Self::Expired,
+        Self::NotYet,
+        Self::BodyHash,
+        Self::UnknownRegion,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Malformed => "malformed",
+            Self::WrongAlgorithm => "wrong_algorithm",
+            Self::BadMac => "bad_mac",
+            Self::Issuer => "issuer",
+            Self::Destination => "destination",
+            Self::Expired => "expired",
+            Self::NotYet => "not_yet",
+            Self::BodyHash => "body_hash",
+            Self::UnknownRegion => "unknown_region",
+        }
+    }
 }
 
 /// Checks pushes of one account, or of one account in several regions.
@@ -103,6 +126,7 @@ pub struct Verifier {
 struct Pair {
     current: DecodingKey,
     next: DecodingKey,
+    keys: SigningKeys,
 }
 
 impl std::fmt::Debug for Verifier {
@@ -162,6 +186,12 @@ impl Verifier {
         Ok(Announced { key, claims })
     }
 
+    /// How our keys stand to those that the account signs with; where there are several regions, the best of ours.
+    pub fn rolling(&self, theirs: &SigningKeys) -> Rolling {
+        let ours = self.default.iter().chain(self.regions.values());
+        ours.map(|pair| rolling(&pair.keys, theirs)).min().unwrap_or(Rolling::LockedOut)
+    }
+
     fn keys(&self, region: Option<&str>) -> Option<&Pair> {
         region.and_then(|name| self.regions.get(&region_name(name))).or(self.default.as_ref())
     }
@@ -189,9 +219,8 @@ impl Verifier {
 impl Pair {
     /// The MAC's key is the text itself, `sig_` included; it is not base64 of anything.
     fn new(keys: SigningKeys) -> Self {
-        let SigningKeys { current, next } = keys;
-        let key = |secret: SecretString| DecodingKey::from_secret(secret.expose_secret().as_bytes());
-        Self { current: key(current), next: key(next) }
+        let key = |secret: &SecretString| DecodingKey::from_secret(secret.expose_secret().as_bytes());
+        Self { current: key(&keys.current), next: key(&keys.next), keys }
     }
 }
 

@@ -3,6 +3,9 @@
 //! as text or list), so reading accepts both.
 
 mod lenient;
+mod schedule;
+
+pub use schedule::Schedule;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

@@ -1,6 +1,6 @@
 -- Compare and commit, for every kind of write. All decisions were made by the caller; see store/mod.rs for the words.
 -- KEYS  1 record  2 due index  3 tombstone  4 pointer  5 remembered reply; one not needed repeats the record's key
---       (6 to 8: limits.lua, listed.lua, which stand before this in the script)
+--       (6 and 7: limits.lua; 8 and on: listed.lua; both stand before this in the script)
 -- ARGV  1 operation  2 expected version ('' = no record)  3 next version  4 body
 --       5 due: 'keep', 'never' or milliseconds  6 the due index's member  7 how many due jobs to answer
 --       8 record's expiry in ms ('' = none)  9 tombstone's expiry in ms  10 epoch

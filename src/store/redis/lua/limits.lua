@@ -18,8 +18,10 @@ end
 
 local function count()
   if ARGV[16] == 'ended' then redis.call('ZREM', KEYS[6], ARGV[6])
-  elseif ARGV[16] ~= 'keep' then redis.call('ZADD', KEYS[6], ARGV[16], ARGV[6]) end
-  if ARGV[17] ~= '' then redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now()) end
+  elseif ARGV[16] ~= 'keep' then
+    redis.call('ZADD', KEYS[6], ARGV[16], ARGV[6])
+    redis.call('ZREMRANGEBYSCORE', KEYS[6], '-inf', now())
+  end
   if sum then redis.call('SET', KEYS[7], string.format('%.0f', sum), 'PX', ARGV[20]) end
 end
 

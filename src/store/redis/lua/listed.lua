@@ -1,10 +1,12 @@
--- The owner's list of jobs that a commit puts its job into; see Listed in store/mod.rs.
--- KEYS  8 list; not needed: the record's key again
--- ARGV  21 entry for the list ('' = none)  22 list's expiry in ms  23 how far its newest entries are kept: -1 - number
+-- The lists that a commit puts its job into; see Listed in store/mod.rs.
+-- KEYS  from 8 on: the lists
+-- ARGV  from 21 on, for each: its entry  its expiry in ms  how far its newest entries are kept: -1 - number
 local function list()
-  if ARGV[21] == '' then return end
-  redis.call('ZADD', KEYS[8], 0, ARGV[21])
-  redis.call('ZREMRANGEBYRANK', KEYS[8], 0, ARGV[23])
-  redis.call('PEXPIRE', KEYS[8], ARGV[22])
+  for n = 8, #KEYS do
+    local at = 21 + 3 * (n - 8)
+    redis.call('ZADD', KEYS[n], 0, ARGV[at])
+    redis.call('ZREMRANGEBYRANK', KEYS[n], 0, ARGV[at + 2])
+    redis.call('PEXPIRE', KEYS[n], ARGV[at + 1])
+  end
 end
 

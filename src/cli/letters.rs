@@ -1,0 +1,252 @@
+//! `dlq`: dead letters of a running service, seen, replayed, dropped.
+
+use super::jobs::{moment, text};
+use super::operator::{Operator, agreed, left_alone};
+use super::table::{Cell, Table};
+use super::{End, Server};
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+/// Letters asked for at once.
+const PAGE: usize = 100;
+
+#[derive(Args)]
+pub(super) struct Letters {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// List dead letters: failed jobs, and what QStash keeps of ours among its own.
+    Ls(Ls),
+    /// Show one dead letter.
+    Show(One),
+    /// Let what failed go on: from the step that failed, under a new deduplication id.
+    Replay(Chosen),
+    /// Take dead letters away; with a failed job goes its record.
+    Drop(Chosen),
+}
+
+#[derive(Args)]
+struct Ls {
+    /// Only those that failed for this code.
+    #[arg(long)]
+    code: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    limit: u32,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Args)]
+struct One {
+    /// A job's id, or `dlq:` and the id of QStash's dead letter.
+    letter: String,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+#[derive(Args)]
+struct Chosen {
+    /// Jobs' ids, or `dlq:` and the ids of QStash's dead letters.
+    #[arg(required_unless_present = "all")]
+    letters: Vec<String>,
+    /// All of them.
+    #[arg(long, conflicts_with = "letters")]
+    all: bool,
+    /// Of all, only those that failed for this code.
+    #[arg(long, requires = "all")]
+    code: Option<String>,
+    /// Only tell what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: Server,
+}
+
+pub(super) async fn letters(letters: Letters) -> Result<(), End> {
+    match letters.command {
+        Command::Ls(asked) => list(asked).await,
+        Command::Show(asked) => show(asked).await,
+        Command::Replay(asked) => handle(asked, "replay").await,
+        Command::Drop(asked) => handle(asked, "drop").await,
+    }
+}
+
+/// The letters that are wanted, up to a number; whether there are more, and whether QStash could be asked.
+async fn found(
+    operator: &Operator,
+    limit: usize,
+    wanted: impl Fn(&Value) -> bool,
+) -> Result<(Vec<Value>, bool, bool), End> {
+    let (mut letters, mut cursor, mut read) = (Vec::new(), None, true);
+    loop {
+        let mut query = vec![("limit", PAGE.to_string())];
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let page = operator.get("/api/admin/dead-letters", &query).await?;
+        read &= page["qstash"] == "read";
+        letters.extend(page["letters"].as_array().into_iter().flatten().filter(|letter| wanted(letter)).cloned());
+        cursor = page["nextCursor"].as_str().map(str::to_owned);
+        let more = letters.len() > limit;
+        if more || cursor.is_none() {
+            letters.truncate(limit);
+            return Ok((letters, more, read));
+        }
+    }
+}
+
+async fn list(asked: Ls) -> Result<(), End> {
+    let operator = Operator::new(asked.server)?;
+    let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let is_wanted = |letter: &Value| asked.code.as_ref().is_none_or(|code| letter["cause"]["code"] == code.as_str());
+    let (letters, more, read) = found(&operator, limit, is_wanted).await?;
+    if asked.json {
+        out!("{:#}", json!({"letters": letters, "more": more, "qstash": if read { "read" } else { "unavailable" }}));
+        return Ok(());
+    }
+    if !read {
+        eprintln!("QStash could not be asked: only the failed jobs are told");
+    }
+    if letters.is_empty() {
+        out!("no dead letters");
+        return Ok(());
+    }
+    let mut table = Table::new(&["LETTER", "FAILED", "STEP", "CODE", "REPLAY", "WHY"]);
+    for letter in &letters {
+        let replayable = letter["replayable"] == true;
+        let why = letter["why"].as_str().unwrap_or_else(|| text(&letter["cause"], "message"));
+        table.add(vec![
+            text(letter, "id").into(),
+            moment(text(letter, "failedAt")).into(),
+            text(letter, "step").into(),
+            text(&letter["cause"], "code").into(),
+            if replayable { "yes".into() } else { "no".into() },
+            why.into(),
+        ]);
+    }
+    table.print();
+    if more {
+        eprintln!("there are more: raise --limit");
+    }
+    Ok(())
+}
+
+async fn show(asked: One) -> Result<(), End> {
+    let operator = Operator::new(asked.server)?;
+    let (letters, _, read) = found(&operator, 1, |letter| letter["id"] == asked.letter.as_str()).await?;
+    let Some(letter) = letters.first() else {
+        let hint = if read { "" } else { " (QStash could not be asked)" };
+        return Err(End::failed(anyhow!(
+            "there is no dead letter {}{hint}; `cliprelay dlq ls` lists those there are",
+            asked.letter
+        )));
+    };
+    if asked.json {
+        out!("{letter:#}");
+        return Ok(());
+    }
+    let numbers = |name: &str| if letter[name].is_null() { String::new() } else { letter[name].to_string() };
+    let entries: Vec<&str> = letter["dlqIds"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    for (name, value) in [
+        ("letter", text(letter, "id").to_owned()),
+        ("job", text(letter, "jobId").to_owned()),
+        ("status", text(letter, "jobStatus").to_owned()),
+        ("project", text(letter, "projectId").to_owned()),
+        ("owner", text(letter, "owner").to_owned()),
+        ("step", text(letter, "step").to_owned()),
+        ("failed", moment(text(letter, "failedAt"))),
+        ("cause", format!("{}: {}", text(&letter["cause"], "code"), text(&letter["cause"], "message"))),
+        ("attempts", numbers("attempts")),
+        ("answered", numbers("responseStatus")),
+        ("QStash", if entries.is_empty() { "has no entry of it".to_owned() } else { entries.join(", ") }),
+        ("replay", if letter["replayable"] == true { "can be replayed" } else { "cannot be replayed" }.to_owned()),
+        ("why", text(letter, "why").to_owned()),
+    ] {
+        if !value.is_empty() {
+            out!("{name:10}{value}");
+        }
+    }
+    Ok(())
+}
+
+async fn handle(asked: Chosen, action: &str) -> Result<(), End> {
+    let operator = Operator::new(asked.server)?;
+    let mut body = if asked.all { json!({"all": true}) } else { json!({"ids": asked.letters}) };
+    if let Some(code) = &asked.code {
+        body["code"] = json!(code);
+    }
+    let bulk = asked.all || asked.letters.len() > 1;
+    if bulk && !asked.dry_run {
+        let which = match (&asked.code, asked.all) {
+            (Some(code), _) => format!("all dead letters of {code}"),
+            (None, true) => "all dead letters".to_owned(),
+            (None, false) => format!("{} dead letters", asked.letters.len()),
+        };
+        let verb = if action == "drop" { "Drop" } else { "Replay" };
+        if !agreed(format!("{verb} {which}?"), asked.yes).await? {
+            return Err(left_alone());
+        }
+    }
+    if asked.dry_run {
+        body["dryRun"] = json!(true);
+    }
+    let results = every(&operator, action, body, &asked.letters).await?;
+    let failed = results.iter().filter(|result| result["outcome"] == "failed").count();
+    if asked.json {
+        out!("{:#}", json!({"dryRun": asked.dry_run, "results": results}));
+    } else if results.is_empty() {
+        out!("no dead letters");
+    } else {
+        let mut table = Table::new(&["LETTER", "OUTCOME", "DETAIL"]);
+        for result in &results {
+            let outcome = match text(result, "outcome") {
+                "wouldReplay" => "would replay",
+                "wouldDrop" => "would drop",
+                outcome => outcome,
+            };
+            table.add(vec![text(result, "id").into(), Cell::status(outcome), text(result, "detail").into()]);
+        }
+        table.print();
+    }
+    match failed {
+        0 => Ok(()),
+        failed => Err(End::failed(anyhow!("{failed} of {} could not be done", results.len()))),
+    }
+}
+
+/// Request after request, as each says where to go on.
+async fn every(operator: &Operator, action: &str, mut body: Value, ids: &[String]) -> Result<Vec<Value>, End> {
+    let path = format!("/api/admin/dead-letters/{action}");
+    let mut results: Vec<Value> = Vec::new();
+    loop {
+        let page = operator.post(&path, Some(&body)).await?;
+        let done = page["results"].as_array().cloned().unwrap_or_default();
+        let nothing = done.is_empty();
+        results.extend(done);
+        if page["more"] != true {
+            return Ok(results);
+        }
+        if page["nextCursor"].is_string() {
+            body["cursor"] = page["nextCursor"].clone();
+        } else if nothing {
+            return Err(End::failed(anyhow!("the service takes too long over a single letter; try again")));
+        } else if !ids.is_empty() {
+            body["ids"] = json!(ids[results.len().min(ids.len())..]);
+        }
+    }
+}

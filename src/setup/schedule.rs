@@ -1,0 +1,106 @@
+//! The schedule that wakes the sweep where nothing else does.
+
+use super::{Act, Error, Step};
+use crate::services::qstash::{self, NewSchedule, QStash};
+use secrecy::{ExposeSecret, SecretString};
+use std::time::Duration;
+use url::Url;
+
+const WHAT: &str = "schedule";
+const LABEL: &str = "cliprelay-sweep";
+/// The cron route's own limit on the serverless host.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// What a day's calls may be on the free plan.
+const MINUTES_A_DAY: u32 = 24 * 60;
+
+/// The schedule as it should be, or that it should not be.
+pub struct Schedule {
+    pub client: QStash,
+    /// Fixed, so that a second run finds the first one's.
+    pub id: String,
+    pub destination: Url,
+    /// In minutes.
+    pub every: u32,
+    /// Shown as a bearer.
+    pub secret: SecretString,
+    /// More headers that a call needs.
+    pub forward: Vec<(String, SecretString)>,
+    pub remove: bool,
+}
+
+/// Five fields that fire every so many minutes, from 1 to 60.
+pub fn cron(every: u32) -> String {
+    match every {
+        1 => "* * * * *".to_owned(),
+        60 => "0 * * * *".to_owned(),
+        _ => format!("*/{every} * * * *"),
+    }
+}
+
+impl Schedule {
+    pub(super) async fn plan(&self) -> Result<Step, Error> {
+        let found = self.client.schedule(&self.id).await?;
+        if self.remove {
+            return Ok(match found {
+                None => Step::nothing(WHAT, format!("there is no {}", self.id)),
+                Some(found) => {
+                    let detail = format!("{} ({}, {})", self.id, found.cron, found.destination);
+                    Step { what: WHAT, act: Act::Unschedule(self.id.clone()), detail }
+                }
+            });
+        }
+        let new = self.wanted();
+        let Some(found) = found else {
+            let a_day = MINUTES_A_DAY / self.every.max(1);
+            let detail = format!(
+                "{}: POST {} with cron {:?} and the operator's secret; {a_day} messages a day",
+                self.id, self.destination, new.cron
+            );
+            return Ok(Step { what: WHAT, act: Act::Schedule(new), detail });
+        };
+        let differs = differences(&found, &new);
+        if differs.is_empty() {
+            return Ok(Step::nothing(WHAT, format!("{} ({}) is as it should be", self.id, found.cron)));
+        }
+        Ok(Step { what: WHAT, act: Act::Schedule(new), detail: format!("{}: {}", self.id, differs.join("; ")) })
+    }
+
+    fn wanted(&self) -> NewSchedule {
+        let bearer = format!("Bearer {}", self.secret.expose_secret());
+        let mut forward = vec![("Authorization".to_owned(), bearer.into())];
+        forward.extend(self.forward.iter().cloned());
+        NewSchedule {
+            id: self.id.clone(),
+            destination: self.destination.clone(),
+            cron: cron(self.every),
+            timeout: TIMEOUT,
+            // The next call comes soon enough.
+            retries: 0,
+            label: LABEL.to_owned(),
+            forward,
+        }
+    }
+}
+
+/// In words, and of a secret only that it is another one. What QStash hides so that it cannot be compared counts as the same.
+fn differences(found: &qstash::Schedule, wanted: &NewSchedule) -> Vec<String> {
+    let mut differs = Vec::new();
+    if found.cron != wanted.cron {
+        differs.push(format!("cron {:?} becomes {:?}", found.cron, wanted.cron));
+    }
+    if found.destination != wanted.destination.as_str() {
+        differs.push(format!("{} becomes {}", found.destination, wanted.destination));
+    }
+    if !found.method.is_empty() && found.method != "POST" {
+        differs.push(format!("{} becomes POST", found.method));
+    }
+    if found.is_paused {
+        differs.push("it is paused and goes on".to_owned());
+    }
+    for (name, secret) in &wanted.forward {
+        if !found.has_header(name) || found.sends(name, secret.expose_secret()) == Some(false) {
+            differs.push(format!("another {name} is sent"));
+        }
+    }
+    differs
+}
