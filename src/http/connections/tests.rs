@@ -22,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 const LIFE: Duration = Duration::from_hours(24);
 const ASKED: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
 
+static PIECE: [u8; 64 * 1024] = [b'x'; 64 * 1024];
+
 /// A caller who has asked, and the connection that holds the answer.
 async fn asked(router: Router) -> (TcpStream, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -38,7 +40,7 @@ fn endless() -> (Router, Arc<AtomicUsize>) {
     let answer = async move || {
         let pieces = stream::repeat_with(move || {
             counted.fetch_add(1, Ordering::SeqCst);
-            Ok::<_, Infallible>(Bytes::from_static(&[b'x'; 64 * 1024]))
+            Ok::<_, Infallible>(Bytes::from_static(&PIECE))
         });
         Body::from_stream(pieces)
     };
@@ -53,7 +55,7 @@ async fn who_does_not_read_is_not_waited_for() {
     held.await.unwrap();
     let took = begun.elapsed();
     assert!((READ_TIMEOUT..READ_TIMEOUT * 2).contains(&took), "{took:?}");
-    let taken = taken.load(Ordering::SeqCst) * 64 * 1024;
+    let taken = taken.load(Ordering::SeqCst) * PIECE.len();
     let mut told = Vec::new();
     // A reset is an end as well.
     let _ = caller.read_to_end(&mut told).await;
