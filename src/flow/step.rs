@@ -181,10 +181,10 @@ impl Engine {
             Ok(Ok(settlement)) => {
                 let (outcome, code) = settlement.outcome.told();
                 tracing::info!(job.step = step, outcome, code, "step ends");
-                self.settle(&loaded, token, settlement, lease_end).await
+                Box::pin(self.settle(&loaded, token, settlement, lease_end)).await
             }
             Ok(Err(Halt::NotNow)) => {
-                self.settle(&loaded, token, unchanged(&loaded, Outcome::Wait { after: 0 }), lease_end).await
+                Box::pin(self.settle(&loaded, token, unchanged(&loaded, Outcome::Wait { after: 0 }), lease_end)).await
             }
             Ok(Err(Halt::Lost)) => {
                 tracing::warn!(job.step = step, "the lease was lost; nothing more is written");
@@ -195,7 +195,7 @@ impl Engine {
                 tracing::warn!(job.step = step, "the step was cut off at its time limit");
                 let failure = Failure::retryable("step_timeout", format!("the step {step} did not end in time"));
                 let cut = unchanged(&loaded, Outcome::Retry { failure, after: None });
-                self.settle(&loaded, token, cut, lease_end).await
+                Box::pin(self.settle(&loaded, token, cut, lease_end)).await
             }
         }
     }

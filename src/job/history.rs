@@ -175,10 +175,12 @@ impl Entry {
         }
     }
 
+    #[must_use]
     pub fn of_push(self, push: Push) -> Self {
         Self { position: push.at, send: Some(push.send), ..self }
     }
 
+    #[must_use]
     pub fn because(self, failure: &Failure) -> Self {
         Self { error: Some(failure.into()), ..self }
     }
@@ -242,6 +244,7 @@ mod place {
         q: u32,
     }
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
     pub fn serialize<S: Serializer>(position: &Position, to: S) -> Result<S::Ok, S::Error> {
         Place { e: position.epoch, q: position.seq }.serialize(to)
     }

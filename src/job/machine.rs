@@ -4,6 +4,7 @@
 use super::event::{Event, Origin, Push, Refused};
 use super::history::{By, Ended, Entry, What};
 use super::id::{LeaseToken, Millis, Position};
+use super::ledger::Receipt;
 use super::outcome::{Failure, Outcome, Report, Settlement};
 use super::retry;
 use super::state::{Job, Lease, Limits, Outgoing, State};
@@ -53,20 +54,7 @@ pub fn judge(job: &Job, push: Push, now: Millis, opening: &str, limits: &Limits)
 pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<Job, Refused> {
     let mut next = job.clone();
     match event {
-        Event::Receive { token, receipt } => {
-            if next.ledger.receipts.contains(receipt) {
-                return Err(Refused::Nothing);
-            }
-            if sabotage::is(Sabotage::FencedReceipts) {
-                held(job, token, now)?;
-            }
-            next.ledger.receive(receipt);
-            let (effect, id) = (Some(receipt.effect.clone()), Some(receipt.id.clone()));
-            next.history.add(Entry { effect, receipt: id, ..Entry::new(job, What::Paid, now) });
-            if held(job, token, now).is_ok() {
-                next.attempts = 0;
-            }
-        }
+        Event::Receive { token, receipt } => receive(&mut next, token, receipt, now)?,
         Event::Retry { step, plan, stage, by } => {
             retry_by_hand(&mut next, (step, plan, stage.as_str()), now, limits)?;
             told(&mut next, What::Retried, Some(*by), now);
@@ -113,17 +101,7 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
             told(&mut next, What::Cancelled, Some(*by), now);
             end(&mut next, End::Cancelled, now);
         }
-        Event::Sent { push, message_id } => {
-            current(job, *push)?;
-            if job.message.sent && job.message.message_id.is_some() {
-                return Err(Refused::Nothing);
-            }
-            published(&mut next);
-            next.message.message_id = Some(message_id.clone());
-            let entry = Entry::new(job, What::Published, now).of_push(*push);
-            next.history.add(Entry { message_id: Some(message_id.clone()), ..entry });
-            next.message.look_at = job.message.not_before.max(now) + retry::look(job.message.looks);
-        }
+        Event::Sent { push, message_id } => sent(&mut next, *push, message_id, now)?,
         Event::Looked { push } => {
             current(job, *push)?;
             next.message.looks += 1;
@@ -140,6 +118,36 @@ pub fn apply(job: &Job, event: &Event, now: Millis, limits: &Limits) -> Result<J
     }
     next.updated_at = now.max(job.updated_at);
     Ok(next)
+}
+
+fn receive(job: &mut Job, token: &LeaseToken, receipt: &Receipt, now: Millis) -> Result<(), Refused> {
+    if job.ledger.receipts.contains(receipt) {
+        return Err(Refused::Nothing);
+    }
+    let held = held(job, token, now);
+    if sabotage::is(Sabotage::FencedReceipts) {
+        held?;
+    }
+    job.ledger.receive(receipt);
+    let (effect, id) = (Some(receipt.effect.clone()), Some(receipt.id.clone()));
+    job.history.add(Entry { effect, receipt: id, ..Entry::new(job, What::Paid, now) });
+    if held.is_ok() {
+        job.attempts = 0;
+    }
+    Ok(())
+}
+
+fn sent(job: &mut Job, push: Push, message_id: &str, now: Millis) -> Result<(), Refused> {
+    current(job, push)?;
+    if job.message.sent && job.message.message_id.is_some() {
+        return Err(Refused::Nothing);
+    }
+    published(job);
+    job.message.message_id = Some(message_id.to_owned());
+    let entry = Entry::new(job, What::Published, now).of_push(push);
+    job.history.add(Entry { message_id: job.message.message_id.clone(), ..entry });
+    job.message.look_at = job.message.not_before.max(now) + retry::look(job.message.looks);
+    Ok(())
 }
 
 /// The message is out, as far as we know for the first time.

@@ -16,6 +16,7 @@ use reqwest::Client;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -34,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const BEFORE_ANSWER: Duration = Duration::from_millis(800);
 const BEFORE_END: Duration = Duration::from_secs(4);
 /// After a collector took nothing it is left alone for so long.
-const REST: Duration = Duration::from_secs(30);
+const REST: Duration = Duration::from_secs(10);
 /// Spans of this name are for log lines alone: every request has one, also those that only look.
 const FOR_LINES: &str = "request";
 
@@ -45,6 +46,7 @@ struct Exported {
 
 /// There is one subscriber in a process, so there is one of these.
 static EXPORTED: OnceLock<Exported> = OnceLock::new();
+static ENDING: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn layer<S>(traces: &Traces) -> Option<Box<dyn Layer<S> + Send + Sync>>
 where
@@ -122,6 +124,7 @@ pub(super) async fn before_answer() {
 }
 
 pub(super) async fn stop() {
+    ENDING.store(true, Ordering::Relaxed);
     within(BEFORE_END, |provider| drop(provider.shutdown_with_timeout(BEFORE_END))).await;
 }
 
@@ -193,7 +196,9 @@ impl fmt::Debug for Collector {
 #[async_trait]
 impl HttpClient for Collector {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
-        if self.resting_until().is_some_and(|until| Instant::now() < until) {
+        let rests = self.resting_until().is_some_and(|until| Instant::now() < until);
+        // What is left at the end is offered once more.
+        if rests && !ENDING.load(Ordering::Relaxed) {
             return Err("the collector is left alone for a while".into());
         }
         let (parts, body) = request.into_parts();

@@ -80,7 +80,7 @@ function numbers({ jobs, lastHour, deadLetters }) {
     tile('Waiting', jobs.waiting.toLocaleString(), { note: jobs.oldestWaitingAt ? ['oldest ', moment(jobs.oldestWaitingAt)] : 'for their next push' }),
     tile('Overdue', jobs.overdue.toLocaleString(), { note: 'for the next sweep' }),
     tile('Dead letters', `${deadLetters.count.toLocaleString()}${deadLetters.more ? '+' : ''}`, { kind: deadLetters.count ? 'bad' : '', to: '#/letters', note: deadLetters.all ? 'to be decided on' : 'QStash is away' }),
-    tile('Taken', lastHour.accepted.toLocaleString(), { note: hour }),
+    tile('Accepted', lastHour.accepted.toLocaleString(), { note: hour }),
     tile('Completed', lastHour.completed.toLocaleString(), { to: '#/jobs?status=completed&since=3600', note: hour }),
     tile('Failed', lastHour.failed.toLocaleString(), { kind: lastHour.failed ? 'bad' : '', to: '#/jobs?status=failed&since=3600', note: lastHour.cancelled ? `${hour}; ${lastHour.cancelled} cancelled` : hour }));
 }

@@ -60,7 +60,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// One for all files: they change together.
 static TAG: LazyLock<String> = LazyLock::new(|| {
     let texts = FILES.iter().map(|(_, _, text)| *text).chain([INDEX, POLICY]);
-    let digest = texts.fold(Sha256::new(), |digest, text| digest.chain_update(text)).finalize();
+    let digest = texts.fold(Sha256::new(), Digest::chain_update).finalize();
     format!("\"{}\"", URL_SAFE_NO_PAD.encode(&digest[..12]))
 });
 

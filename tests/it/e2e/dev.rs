@@ -12,6 +12,7 @@ use tempfile::TempDir;
 struct Dev {
     process: Process,
     base: String,
+    broker: String,
     http: Client,
     folder: TempDir,
 }
@@ -22,7 +23,8 @@ impl Dev {
         let [at, broker, sandbox] = [port(), port(), port()].map(|port| port.to_string());
         let args = ["dev", "--data", "state", "--port", &at, "--broker-port", &broker, "--sandbox-port", &sandbox];
         let process = Process::start("dev", &args, &[], folder.path());
-        let mut dev = Self { process, base: format!("http://127.0.0.1:{at}"), http: http(), folder };
+        let [base, broker] = [at, broker].map(|port| format!("http://127.0.0.1:{port}"));
+        let mut dev = Self { process, base, broker, http: http(), folder };
         dev.process.healthy(&dev.http, &dev.base).await;
         dev
     }
@@ -139,4 +141,39 @@ async fn commands_that_talk_to_it() {
     dev.process.signal("TERM");
     assert_eq!(dev.process.ended().await.code(), Some(0));
     assert!(Path::new(PROGRAM).is_file());
+}
+
+/// The real broker's dead letters and the service's failed jobs, joined, dropped and replayed from a shell.
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_of_the_broker_and_failed_jobs_are_seen_to() {
+    const TOKEN: &str = "eyJVc2VySUQiOiJkZWZhdWx0VXNlciIsIlBhc3N3b3JkIjoiZGVmYXVsdFBhc3N3b3JkIn0=";
+    let mut dev = Dev::start().await;
+    let missing = format!("{}.missing", video(&dev.curl().await));
+    let failed = dev.client(&["enqueue", "broken", "--video-url", &missing, "--wait", "--json"]).await;
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    let job = told(&failed.stdout)["jobId"].as_str().unwrap().to_owned();
+    // Something that no version of ours wrote: refused for good, and nobody is called back.
+    let publish = format!("{}/v2/publish/{}/api/worker/klap", dev.broker, dev.base);
+    let request = dev.http.post(publish).bearer_auth(TOKEN).header("upstash-label", "job_unknown").body("no message");
+    assert_eq!(request.send().await.unwrap().status(), 201);
+    let letters = until("both are told", async || {
+        let listed = dev.client(&["dlq", "ls", "--json"]).await;
+        let letters = told(&listed.stdout)["letters"].as_array().unwrap().clone();
+        (letters.len() == 2).then_some(letters)
+    })
+    .await;
+    assert_eq!(letters[0]["id"], job.as_str());
+    let (orphan, why) = (letters[1]["id"].as_str().unwrap(), letters[1]["why"].as_str().unwrap());
+    assert_eq!((&letters[1]["side"], why), (&"qstash".into(), "no version of this service wrote it"));
+    assert_eq!((&letters[1]["jobId"], &letters[1]["responseStatus"]), (&"job_unknown".into(), &489.into()));
+    let dropped = dev.client(&["dlq", "drop", orphan]).await;
+    assert!(dropped.code == Some(0) && dropped.stdout.contains("dropped"), "{}", dropped.stdout);
+    let replayed = dev.client(&["dlq", "replay", &job]).await;
+    assert!(replayed.code == Some(0) && replayed.stdout.contains("replayed"), "{}{}", replayed.stdout, replayed.stderr);
+    let left = told(&dev.client(&["dlq", "ls", "--json"]).await.stdout);
+    assert!(left["letters"].as_array().unwrap().iter().all(|letter| letter["id"] != orphan), "{left:#}");
+    let shown = dev.client(&["jobs", "show", &job]).await;
+    assert!(shown.stdout.contains("retried") && shown.stdout.contains("by operator"), "{}", shown.stdout);
+    dev.process.signal("TERM");
+    assert_eq!(dev.process.ended().await.code(), Some(0));
 }

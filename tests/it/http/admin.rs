@@ -170,7 +170,7 @@ async fn a_job_is_told_whole_with_what_happened_and_what_it_cost() {
     );
     assert_eq!(cost["messages"], json!(app.queue.all().len()), "each message that was published");
     assert_eq!(cost["klapCalls"], json!(3), "a task and two exports");
-    assert_eq!(cost["klapUsd"], json!(0.44 + 2.0 * 0.32 + 2.0 * 0.48));
+    assert_eq!(cost["klapUsd"], json!(2.04));
     let sizes: u64 = job["clips"].as_array().unwrap().iter().map(|clip| clip["size"].as_u64().unwrap()).sum();
     assert_eq!(cost["bytesStored"], json!(sizes));
     app.settled().await;

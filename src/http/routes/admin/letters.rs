@@ -92,7 +92,7 @@ pub async fn drop_them(
 async fn handle(http: &Http, handling: Handling, headers: &HeaderMap, body: Body) -> Result<Json<HandledAll>, Problem> {
     let (fields, _) = body::object(headers, body).await?;
     let (chosen, dry_run) = chosen(&fields)?;
-    let handled = http.engine.handle(handling, chosen, dry_run).await?;
+    let handled = Box::pin(http.engine.handle(handling, chosen, dry_run)).await?;
     if !dry_run && !handled.results.is_empty() {
         let (action, target) = (action(handling), target(&handled));
         note(http, headers, action, target, outcome(&handled)).await;

@@ -67,10 +67,7 @@ mod tests {
     fn a_hidden_value_is_compared_by_its_hash() {
         let mark = format!("REDACTED:{}", hex(&Sha256::digest("Bearer a")));
         assert_eq!(told(&mark).sends("Authorization", "Bearer a"), Some(true));
-        assert_eq!(
-            told(&mark.to_uppercase().replace("REDACTED", "REDACTED")).sends("Authorization", "Bearer b"),
-            Some(false)
-        );
+        assert_eq!(told(&mark.to_uppercase()).sends("Authorization", "Bearer b"), Some(false));
         assert_eq!(told("Bearer a").sends("Authorization", "Bearer a"), Some(true));
         assert_eq!(told("Bearer a").sends("Authorization", "Bearer b"), Some(false));
         assert_eq!(told("REDACTED:abc").sends("Authorization", "Bearer a"), None);

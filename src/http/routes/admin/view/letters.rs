@@ -3,6 +3,7 @@
 use super::Reason;
 use crate::flow::{Done, Handled, Handlings, Letter, LetterSide, Letters};
 use crate::http::view::{JobStatus, time};
+use crate::job::JobId;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -154,7 +155,7 @@ fn view(letter: &Letter) -> LetterView<'_> {
             LetterSide::Job => Side::Job,
             LetterSide::Queue => Side::Qstash,
         },
-        job_id: letter.job_id.as_ref().map(|id| id.as_str()),
+        job_id: letter.job_id.as_ref().map(JobId::as_str),
         dlq_ids: &letter.dlq_ids,
         job_status: job.map(|job| job.state.public()),
         project_id: job.map(|job| job.project.as_str()),
