@@ -28,3 +28,8 @@ demo:
 # What strangers' bytes reach, fuzzed for 20 s each, as in `just fuzz 600 mp4`
 fuzz *args:
     infra/fuzz {{args}}
+
+# Vercel's own builder on what would be uploaded, and its functions driven
+vercel:
+    infra/vercel-build
+    infra/vercel-check

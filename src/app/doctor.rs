@@ -19,7 +19,7 @@ const WORKER: &str = "/api/worker/klap";
 pub async fn examine(get: &dyn Fn(&str) -> Option<String>) -> Result<Report> {
     debug_assert!(ROUTES.contains(&CRON) && ROUTES.contains(&WORKER));
     let setup = setup(Parts::read(get))?;
-    Ok(doctor::examine(&setup).await)
+    Ok(Box::pin(doctor::examine(&setup)).await)
 }
 
 fn setup(parts: Parts) -> Result<Setup> {

@@ -78,6 +78,11 @@ pub fn start(config: Config, listener: TcpListener) -> Result<Service> {
     }
     tasks.spawn(tidy_on(stopping.clone()));
     tracing::info!(%address, version = VERSION, "listening");
+    tokio::task::spawn_blocking(|| {
+        if let Err(why) = outbound::read_roots() {
+            tracing::warn!(why, "no authority's certificate was found: no https address can be reached");
+        }
+    });
     Ok(Service { address, engine, stopping, tasks })
 }
 

@@ -1,6 +1,7 @@
 //! `demo`: the whole system for one job, from a real video to clips in a folder.
 
 use super::client::{reason, service, submit};
+use super::serve::Signals;
 use super::watch::Service;
 use super::{Demo, End, environment};
 use crate::app::local::{self, Local, Options};
@@ -24,7 +25,7 @@ struct Kept {
 
 pub(super) async fn demo(demo: Demo) -> Result<(), End> {
     let logs = local::logs(&environment, "error");
-    telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
+    telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none(), None);
     let video = match demo.video {
         Some(path) => Some(checked(path).await?),
         None => None,
@@ -33,10 +34,11 @@ pub(super) async fn demo(demo: Demo) -> Result<(), End> {
     tempfile::tempfile_in(&demo.out).with_context(|| format!("cannot write into {}", demo.out.display()))?;
     let data = tempfile::tempdir().context("no temporary folder could be made")?;
     let options = Options { port: 0, broker_port: 0, sandbox_port: 0, data: data.path().to_owned() };
+    let mut signals = Signals::watch()?;
     let local = local::start(&options, &environment).await?;
     let ended = tokio::select! {
         ended = one_job(&local, video.as_deref(), &demo.out, demo.json) => ended,
-        stopped = super::serve::stop_signal() => stopped.and(Err(End::failed(anyhow!("interrupted")))),
+        () = signals.next() => Err(End::failed(anyhow!("interrupted"))),
     };
     local.stop().await;
     ended

@@ -1,6 +1,6 @@
 //! `dev`, `sandbox` and `broker`: what runs on this machine until it is told to stop.
 
-use super::serve::stop_signal;
+use super::serve::Signals;
 use super::{Broker, Dev, End, Sandbox, environment};
 use crate::app::broker;
 use crate::app::local::{self, Options};
@@ -11,7 +11,7 @@ pub(super) async fn dev(dev: Dev) -> Result<(), End> {
     let file = dot_env()?;
     let get = move |name: &str| environment(name).or_else(|| file.get(name).cloned());
     let logs = local::logs(&get, "info");
-    telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
+    telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none(), logs.traces.as_ref());
     let options = Options {
         port: port(dev.port, &get)?,
         broker_port: dev.broker_port,
@@ -43,10 +43,12 @@ pub(super) async fn dev(dev: Dev) -> Result<(), End> {
         sandbox.sample
     );
     out!("  curl{key} 'http://{address}/api/process-klap?projectId=demo'\n");
-    stop_signal().await?;
+    let mut signals = Signals::watch()?;
+    signals.next().await;
     tracing::info!("stopping");
-    local.stop().await;
-    Ok(())
+    let stopped = signals.unless_again(local.stop()).await;
+    telemetry::stop().await;
+    stopped
 }
 
 /// As asked, or as the environment has it.
@@ -69,21 +71,21 @@ fn dot_env() -> Result<HashMap<String, String>, End> {
 
 pub(super) async fn sandbox(sandbox: Sandbox) -> Result<(), End> {
     let logs = local::logs(&environment, "info");
-    telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
+    telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none(), None);
     let running = local::sandbox(sandbox.host, sandbox.port, &sandbox.data).await?;
     out!("# stand-ins for Klap and Supabase on http://{}; point a service at them:", running.address);
     for (name, value) in running.environment() {
         out!("export {name}={value}");
     }
     out!("# a video to try: {}", running.sample);
-    stop_signal().await?;
-    running.stop().await;
-    Ok(())
+    let mut signals = Signals::watch()?;
+    signals.next().await;
+    signals.unless_again(running.stop()).await
 }
 
 pub(super) async fn broker(broker: Broker) -> Result<(), End> {
     let logs = local::logs(&environment, "info");
-    telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none());
+    telemetry::start(logs.format, &logs.filter, environment("NO_COLOR").is_none(), None);
     let data = (!broker.memory).then_some(broker.data);
     let tuning = broker.tuning.tuning();
     let options = broker::Options { host: broker.host, port: broker.port, data, tuning };
@@ -93,7 +95,7 @@ pub(super) async fn broker(broker: Broker) -> Result<(), End> {
     for (name, value) in broker::environment(&running) {
         out!("export {name}={value}");
     }
-    stop_signal().await?;
-    running.stop().await;
-    Ok(())
+    let mut signals = Signals::watch()?;
+    signals.next().await;
+    signals.unless_again(running.stop()).await
 }

@@ -32,6 +32,8 @@ fn all(folder: &Path) -> anyhow::Result<()> {
     let names = pages.filter_map(|page| Some(page.ok()?.file_name().to_string_lossy().into_owned()));
     let mut names: Vec<_> = names.filter(|name| name.starts_with(NAME)).collect();
     names.sort();
-    names.iter().for_each(|name| out!("{}", folder.join(name).display()));
+    for name in names {
+        out!("{}", folder.join(name).display());
+    }
     Ok(())
 }

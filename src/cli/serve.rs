@@ -5,30 +5,52 @@ use super::environment;
 use crate::app;
 use crate::config::Config;
 use crate::telemetry;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(super) async fn serve() -> Result<(), End> {
     let config = Config::read(&environment, None)?;
-    telemetry::start(config.logs.format, &config.logs.filter, environment("NO_COLOR").is_none());
+    let (logs, color) = (config.logs.clone(), environment("NO_COLOR").is_none());
+    telemetry::start(logs.format, &logs.filter, color, logs.traces.as_ref());
     let address = (config.host, config.port);
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {}:{}; set HOST and PORT", address.0, address.1))?;
     let service = app::start(config, listener)?;
-    stop_signal().await?;
+    let mut signals = Signals::watch()?;
+    signals.next().await;
     tracing::info!("stopping");
-    service.stop().await;
-    Ok(())
+    let stopped = signals.unless_again(service.stop()).await;
+    telemetry::stop().await;
+    stopped
 }
 
-/// Resolves at Ctrl-C or SIGTERM.
-pub(super) async fn stop_signal() -> Result<(), End> {
-    let mut terminated = signal(SignalKind::terminate()).context("signals cannot be watched")?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("signals cannot be watched")?,
-        _ = terminated.recv() => {}
+/// Ctrl-C and SIGTERM, none of which is missed from here on.
+pub(super) struct Signals {
+    interrupted: Signal,
+    terminated: Signal,
+}
+
+impl Signals {
+    pub fn watch() -> Result<Self, End> {
+        let watched = |kind| signal(kind).context("signals cannot be watched");
+        Ok(Self { interrupted: watched(SignalKind::interrupt())?, terminated: watched(SignalKind::terminate())? })
     }
-    Ok(())
+
+    /// Resolves at the next.
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupted.recv() => {}
+            _ = self.terminated.recv() => {}
+        }
+    }
+
+    /// Winds up, but ends at once if told to stop again.
+    pub async fn unless_again(&mut self, stopping: impl Future<Output = ()>) -> Result<(), End> {
+        tokio::select! {
+            () = stopping => Ok(()),
+            () = self.next() => Err(End::failed(anyhow!("told to stop again: what was under way is cut off"))),
+        }
+    }
 }

@@ -79,6 +79,5 @@ fn agreed(asked: &SetUp) -> Result<bool, End> {
 }
 
 fn ended(error: Error) -> End {
-    let message = format!("{error}; `cliprelay doctor` tells more");
-    End::failed(anyhow::anyhow!(message))
+    End::failed(anyhow::Error::new(error).context("not all could be set up; `cliprelay doctor` tells more"))
 }

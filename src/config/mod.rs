@@ -10,6 +10,7 @@ mod redis;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod traces;
 
 pub use parts::Parts;
 pub use problems::{Problem, Problems};
@@ -22,7 +23,7 @@ use crate::kinds::Pace;
 use crate::services::outbound::AllowList;
 use crate::services::{klap, supabase};
 use crate::store;
-use crate::telemetry::Format;
+use crate::telemetry::{Format, Traces};
 use problems::Reader;
 use secrecy::SecretString;
 use std::net::IpAddr;
@@ -80,6 +81,7 @@ pub enum StoreConfig {
 pub struct Logs {
     pub format: Format,
     pub filter: String,
+    pub traces: Option<Traces>,
 }
 
 impl Logs {
@@ -89,6 +91,7 @@ impl Logs {
         Self {
             format: if json { Format::Json } else { Format::Pretty },
             filter: get("RUST_LOG").unwrap_or_else(|| "info".to_owned()),
+            traces: traces::read(&mut Reader::new(get)),
         }
     }
 }
@@ -99,7 +102,7 @@ pub fn environment(name: &str) -> Option<String> {
 }
 
 /// Promised for later: refused rather than ignored.
-const LATER: [&str; 4] = ["KLAP_CONCURRENCY", "PREMIUM_SHARE", "PER_USER_CONCURRENCY", "OTEL_EXPORTER_OTLP_ENDPOINT"];
+const LATER: [&str; 3] = ["KLAP_CONCURRENCY", "PREMIUM_SHARE", "PER_USER_CONCURRENCY"];
 
 impl Config {
     /// Reads the environment through `get`. `local_store`: rest jobs there instead of in Redis.
@@ -135,6 +138,8 @@ impl Config {
         if format.is_some_and(|format| !["json", "pretty"].contains(&format.as_str())) {
             reader.problem("LOG_FORMAT", "must be json or pretty");
         }
+        // For its problems: what comes of it is among the logs.
+        traces::read(&mut reader);
         let protection_bypass = reader.secret("VERCEL_AUTOMATION_BYPASS_SECRET");
         reader.finish()?;
         let all = (public_url, store, qstash, klap, supabase, auth);

@@ -2,9 +2,9 @@
 
 use super::finding::Sheet;
 use super::{Queue, Setup, clocks, hints};
-use crate::services::qstash::signature::SigningKeys;
+use crate::services::qstash::signature::{Rolling, SigningKeys, rolling};
 use crate::services::qstash::{Error, Schedule};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use url::Url;
 
 pub(super) const CHECKS: &[&str] = &[TOKEN, WRITE, KEYS, SCHEDULE, CLOCK];
@@ -77,11 +77,10 @@ fn compare(sheet: &Sheet, queue: &Queue, theirs: &SigningKeys) {
         let mend = format!("Set {current} and {next} ({})", hints::place(&current));
         return sheet.fail(KEYS, "no keys of this region are configured", mend);
     };
-    let same = |one: &SecretString, other: &SecretString| one.expose_secret() == other.expose_secret();
     let update = format!("Set {current} and {next} to those of the console ({}) and restart", hints::place(&current));
-    match (same(&ours.current, &theirs.current), same(&ours.next, &theirs.next)) {
-        (true, true) => sheet.ok(KEYS, "the signing keys are QStash's own; they may be rolled once"),
-        (true, false) => {
+    match rolling(ours, theirs) {
+        Rolling::Safe => sheet.ok(KEYS, "the signing keys are QStash's own; they may be rolled once"),
+        Rolling::NextDiffers => {
             let seen = "the current signing key is QStash's, the next one is not: after a roll every push is refused";
             sheet.warn(
                 KEYS,
@@ -89,12 +88,12 @@ fn compare(sheet: &Sheet, queue: &Queue, theirs: &SigningKeys) {
                 format!("Set {next} to the console's next key and restart, before anybody rolls them"),
             );
         }
-        (false, _) if same(&ours.next, &theirs.current) => {
+        Rolling::Rolled => {
             let seen =
                 "the keys were rolled once: our next one is their current one. Pushes are believed until the next roll";
             sheet.warn(KEYS, seen, format!("{update}, before anybody rolls them again"));
         }
-        (false, _) => {
+        Rolling::LockedOut => {
             let seen = "the keys were rolled twice, or are another account's: no push is believed";
             sheet.fail(KEYS, seen, format!("{update}; what was refused meanwhile is taken up by the sweep"));
         }

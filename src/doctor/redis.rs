@@ -52,12 +52,11 @@ pub(super) async fn check(setup: &Setup, sheet: &Sheet) {
     clocks::compare(sheet, CLOCK, "Redis's", ours, i64::try_from(time / 1_000).unwrap_or_default());
     let told = redis.info().await.unwrap_or_default();
     version(sheet, redis, variable, &told);
-    match redis.ping().await {
-        Err(error) => unwritable(sheet, variable, &error, &told),
-        Ok(()) => {
-            sheet.ok(WRITE, "takes writes");
-            scripts(sheet, redis, variable).await;
-        }
+    if let Err(error) = redis.ping().await {
+        unwritable(sheet, variable, &error, &told);
+    } else {
+        sheet.ok(WRITE, "takes writes");
+        scripts(sheet, redis, variable).await;
     }
     eviction(sheet, redis, variable, &told).await;
     persistence(sheet, redis, &told).await;

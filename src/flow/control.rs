@@ -2,12 +2,13 @@
 
 use super::rebuild::split_pointer;
 use super::record::{Along, Loaded, Updated};
-use super::{Engine, Fault, Limit};
+use super::{Engine, Fault, Limit, spans};
 use crate::job::{By, Event, Failure, Job, JobId, Owner, Refused, State};
 use crate::kinds::{Kind, Start};
 use crate::store::{self, keys};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 const PATIENCE: Duration = Duration::from_secs(6);
 /// How long withdrawing a cancelled job's message may hold up the answer.
@@ -50,8 +51,12 @@ impl Engine {
     /// Ends a job at once and for good; its pending message is withdrawn as far as possible.
     pub async fn cancel(&self, id: &JobId, owner: Option<&Owner>) -> Result<Job, CancelError> {
         let loaded = self.owned(id, owner).await?.ok_or(CancelError::NotFound)?;
+        let span = spans::by_hand(&loaded.job, "cancel");
+        self.cancel_found(loaded, by(owner)).instrument(span).await
+    }
+
+    async fn cancel_found(&self, loaded: Loaded, by: By) -> Result<Job, CancelError> {
         let until = Instant::now() + PATIENCE;
-        let by = by(owner);
         let cancelled = match self.update(&loaded, &Event::Cancel { by }, &Along::default(), until).await? {
             Updated::Applied(cancelled, _) => cancelled.job,
             Updated::Refused(_, loaded) => return Err(CancelError::Final(Box::new(loaded.job))),
@@ -62,8 +67,8 @@ impl Engine {
         if let Some(message) = &cancelled.message.message_id {
             match timeout(WITHDRAW, self.services.qstash.cancel(message)).await {
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::info!(job.id = %id, %error, "its message could not be withdrawn"),
-                Err(_) => tracing::info!(job.id = %id, "its message could not be withdrawn in time"),
+                Ok(Err(error)) => tracing::info!(%error, "its message could not be withdrawn"),
+                Err(_) => tracing::info!("its message could not be withdrawn in time"),
             }
         }
         Ok(cancelled)
@@ -88,8 +93,10 @@ impl Engine {
                 }
             }
             let along = Along { take_pointer: Some(holds), opens: true, ..Along::default() };
-            match self.update(&loaded, &Event::Retry { step, plan, stage, by: by(owner) }, &along, until).await? {
-                Updated::Applied(loaded, _) => return Ok(self.started(*loaded, until).await),
+            let span = spans::by_hand(job, "retry");
+            let event = Event::Retry { step, plan, stage, by: by(owner) };
+            match self.update(&loaded, &event, &along, until).instrument(span.clone()).await? {
+                Updated::Applied(loaded, _) => return Ok(self.started(*loaded, until).instrument(span).await),
                 Updated::Refused(Refused::NotFailed, _) => return Err(RetryError::NotFailed),
                 // Somebody else wrote in between: decide again.
                 Updated::Refused(..) | Updated::PointerTaken => {}
@@ -104,10 +111,11 @@ impl Engine {
     /// The epoch is recorded; its first message goes out now, or with the sweep.
     async fn started(&self, loaded: Loaded, until: Instant) -> Job {
         let job = loaded.job.clone();
+        tracing::info!(job.position = %job.at, "job tried anew");
         match self.drain(loaded, until).await {
             Ok(loaded) => loaded.job,
             Err(error) => {
-                tracing::warn!(job.id = %job.id, %error, "recorded, not published yet");
+                tracing::warn!(%error, "recorded, not published yet");
                 job
             }
         }

@@ -5,16 +5,18 @@ use bytes::Bytes;
 use std::time::Duration;
 
 /// The raw body of a push whose signature holds. Only the verifying edge builds one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Delivery {
     pub body: Bytes,
     pub from: Origin,
+    /// QStash's id of the message: for whoever reads logs and traces.
+    pub message_id: Option<String>,
 }
 
 impl Delivery {
     /// One of which nothing else is known.
     pub fn new(body: Bytes) -> Self {
-        Self { body, from: Origin::default() }
+        Self { body, ..Self::default() }
     }
 }
 
@@ -34,6 +36,17 @@ pub enum Reply {
 }
 
 impl Reply {
+    /// Its name, and the code of what went wrong if something did: what may be logged.
+    pub fn told(&self) -> (&'static str, &str) {
+        match self {
+            Self::Done => ("done", ""),
+            Self::OldNews => ("old_news", ""),
+            Self::Busy { .. } => ("busy", ""),
+            Self::TryAgain { code, .. } => ("try_again", code),
+            Self::GaveUp { failure } => ("gave_up", &failure.code),
+        }
+    }
+
     pub(super) fn away(detail: &(impl ToString + ?Sized)) -> Self {
         Self::TryAgain { retry_after: Duration::from_secs(5), code: "unavailable", detail: detail.to_string() }
     }

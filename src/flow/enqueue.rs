@@ -3,7 +3,7 @@
 
 use super::rebuild::split_pointer;
 use super::record::{Along, Clock, Loaded, Updated};
-use super::{Engine, Fault, Limit, Standing};
+use super::{Engine, Fault, Limit, Standing, spans};
 use crate::job::{Job, JobId, NewJob, Owner, ProjectId};
 use crate::kinds::{FieldError, Kind, Start};
 use crate::measure;
@@ -128,13 +128,15 @@ impl Engine {
             if let Some(live) = found.filter(|found| !found.job.is_final()) {
                 return self.already_running(request, live, until).await;
             }
-            let job = self.first_job(request, &fresh, clock);
+            let mut job = self.first_job(request, &fresh, clock);
+            spans::begins(&mut job);
             let reply = Enqueued::of(&job, false);
             let remember = remember(request, &reply);
             let along = Along { take_pointer: Some(holds), remember, opens: true, ..Along::default() };
             match self.create(job, Expected::Absent, clock, &along, until).await? {
                 Updated::Applied(loaded, _) => {
                     measure::accepted();
+                    tracing::info!(job.id = %fresh, "job accepted");
                     if let Err(error) = self.drain(*loaded, request.received + PUBLISH_UNTIL).await {
                         tracing::warn!(job.id = %fresh, %error, "recorded, not published yet");
                     }

@@ -3,10 +3,11 @@
 use crate::job::{Job, Outcome, Settlement, State};
 use crate::kinds::Halt;
 use crate::measure::{self, Ended};
+use crate::store::Committed;
 
-/// A record was written where none was.
-pub(super) fn created(job: &Job) {
-    if let Some(how) = how_ended(job) {
+/// A record was to be written where none was.
+pub(super) fn created(job: &Job, committed: &Committed) {
+    if let (Some(how), Committed::Applied { .. } | Committed::Replayed(_)) = (how_ended(job), committed) {
         measure::ended(how);
     }
 }

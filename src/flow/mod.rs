@@ -2,7 +2,7 @@
 //! (load and compare-and-commit) and `told`, `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
 //! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit`, `letters`, `replay`, `purge` and `survey` (how all of
-//! it stands); `measured` (what is told of it).
+//! it stands); `measured` and `spans` (what is told of it).
 
 mod audit;
 mod clip;
@@ -22,6 +22,7 @@ mod rebuild;
 mod recent;
 mod record;
 mod replay;
+mod spans;
 mod spent;
 mod status;
 mod step;
@@ -45,6 +46,7 @@ pub use readiness::Readiness;
 pub use recent::{Recent, SignedPush};
 pub use record::Fault;
 pub use replay::{Chosen, Done, Handled, Handling, Handlings, LETTERS_MAX};
+pub use spans::asked;
 pub use spent::Spent;
 pub use status::{Find, Seen, Status};
 pub use survey::{Money, Waiting};

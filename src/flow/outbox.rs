@@ -1,14 +1,15 @@
 //! Publishing what is recorded: the only place that does. A message is published after the commit that made it, under a
 //! deduplication id that names it; marking it sent names it too, so a late mark does nothing.
 
-use super::Engine;
 use super::record::{Along, Loaded, Updated};
+use super::{Engine, spans};
 use crate::job::{Event, Push, wire};
 use crate::kinds::{Kind, Length};
 use crate::measure::{self, Publication};
 use crate::services::qstash::{self, Publish};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 /// How many redeliveries QStash is asked for. The free plan allows no more.
 const RETRIES: u32 = 3;
@@ -32,20 +33,22 @@ impl Engine {
             return Ok(loaded);
         }
         let message = self.message(&loaded);
-        let published = timeout_at(until, self.services.qstash.publish(&message)).await;
+        let span = spans::publish(&loaded.job);
+        let published = timeout_at(until, self.services.qstash.publish(&message)).instrument(span.clone()).await;
         let published = published.map_err(|_| Unpublished::Late).and_then(|published| Ok(published?));
         measure::published(match &published {
             Ok(published) if published.deduplicated => Publication::Deduplicated,
             Ok(_) => Publication::Published,
             Err(_) => Publication::Failed,
         });
-        let published = published?;
+        let published = published.inspect_err(|_| spans::failed(&span, "not_published"))?;
+        span.record("published.id", &published.message_id);
         let push = Push { at: loaded.job.at, send: loaded.job.send };
         tracing::info!(
             job.id = %loaded.job.id,
-            job.position = %push.at,
-            job.step = loaded.job.step,
-            message.id = published.message_id,
+            published.id = published.message_id,
+            published.position = %push.at,
+            published.step = loaded.job.step,
             deduplicated = published.deduplicated,
             "published"
         );

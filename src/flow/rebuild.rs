@@ -47,7 +47,7 @@ impl Engine {
             return Err(Fault::Newer(message.envelope.v + 1));
         };
         let job = put_together(message, older.as_ref(), kind, clock);
-        tracing::warn!(job.id = %id, job.position = %job.at, "the store had lost this job's record; put back from its message");
+        tracing::warn!(job.id = %id, job.attempt = job.attempts, "the store had lost this job's record; put back from its message");
         let version = older.as_ref().map(|older| older.version);
         match self.write_back(job, version, clock, &Along::default(), until).await? {
             Updated::Applied(loaded, _) | Updated::Refused(_, loaded) => Ok(Rebuilt::Record(loaded)),
@@ -161,6 +161,7 @@ fn put_together(message: &Message, older: Option<&Loaded>, kind: Kind, clock: Cl
     job.message.spent = false;
     job.message.message_id = None;
     job.rebuilt = true;
+    job.trace = job.trace.or_else(|| message.trace.clone());
     job.history.add(Entry::new(&job, What::Rebuilt, now).of_push(message.push()));
     job
 }

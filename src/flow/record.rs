@@ -3,7 +3,7 @@
 
 use super::limits::rest_of_day;
 use super::told::tell_landed;
-use super::{Engine, Limit, measured, millis};
+use super::{Engine, Limit, measured, millis, spans};
 use crate::job::ledger::Intent;
 use crate::job::{self, Event, Job, JobId, Millis, OpId, Refused, Usage, wire};
 use crate::sabotage::{self, Sabotage};
@@ -11,6 +11,7 @@ use crate::store::{self, Commit, Committed, DueAt, Expected, Expiry, PointerWrit
 use bytes::Bytes;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::Instrument;
 
 /// How long a late push of a deleted job can still come: tombstones outlive records at least by this.
 pub(super) const TOMBSTONE: Duration = Duration::from_hours(7 * 24);
@@ -103,7 +104,7 @@ pub(super) struct Along {
 impl Engine {
     /// The record of a job and the store's time.
     pub(super) async fn load(&self, id: &JobId) -> Result<(Option<Loaded>, Clock), Fault> {
-        let read = self.store.get(id).await?;
+        let read = self.store.get(id).instrument(spans::read()).await?;
         let clock = Clock::new(read.now);
         match read.record {
             None => Ok((None, clock)),
@@ -128,15 +129,13 @@ impl Engine {
             job.charge = None;
         }
         let commit = self.commit_of(None, &mut job, expected, along, (clock.now(), Usage::default()));
-        match self.persist(&commit, until).await? {
+        let committed = self.persist(&commit, until).await?;
+        measured::created(&job, &committed);
+        match committed {
             Committed::Applied { version, due, .. } => {
-                measured::created(&job);
                 Ok(self.applied(Loaded { job, version, clock, read: Usage::default() }, due))
             }
-            Committed::Replayed(record) => {
-                measured::created(&job);
-                Ok(self.applied(decode(&record, clock)?, Vec::new()))
-            }
+            Committed::Replayed(record) => Ok(self.applied(decode(&record, clock)?, Vec::new())),
             Committed::Conflict(record) => Ok(Updated::Refused(Refused::OldNews, Box::new(decode(&record, clock)?))),
             Committed::Remembered(reply) => Ok(Updated::Remembered(reply)),
             Committed::PointerTaken(_) => Ok(Updated::PointerTaken),
@@ -183,6 +182,9 @@ impl Engine {
             match self.persist(&commit, until).await? {
                 Committed::Applied { version, due, .. } => {
                     measured::moved(&loaded.job, &next);
+                    if next.is_final() && !loaded.job.is_final() {
+                        spans::ended(&next);
+                    }
                     let next = Loaded { job: next, version, clock: loaded.clock, read: Usage::default() };
                     return Ok(written(self.applied(next, due)));
                 }
@@ -317,6 +319,13 @@ impl Engine {
 
     /// One write, repeated under its operation id while the store is away, until `until`.
     async fn persist(&self, commit: &Commit, until: Instant) -> Result<Committed, store::Error> {
+        let span = spans::commit();
+        let committed = Box::pin(self.persist_until(commit, until)).instrument(span.clone()).await;
+        spans::committed(&span, &committed);
+        committed
+    }
+
+    async fn persist_until(&self, commit: &Commit, until: Instant) -> Result<Committed, store::Error> {
         let mut pause = Duration::from_millis(50);
         let mut unknown = None;
         loop {

@@ -186,7 +186,7 @@ impl Engine {
     /// As if its failure callback had come, but at once: a missing record is put back, and the step sent anew.
     async fn replay_entry(&self, entry: &DeadLetter) -> Result<Outcome, Fault> {
         let body = entry.message.body_bytes().unwrap_or_default();
-        let outcome = match self.spent(&body, Some(&entry.dlq_id), (By::Operator, Again::Now)).await? {
+        let outcome = match self.spent(&body, None, Some(&entry.dlq_id), (By::Operator, Again::Now)).await? {
             Spent::SentAnew { published: true } => (Done::Replayed, "its step is sent anew".to_owned()),
             Spent::SentAnew { published: false } => {
                 (Done::Replayed, "its step is recorded to be sent anew; the sweep publishes it".to_owned())

@@ -4,13 +4,14 @@
 use super::rebuild::Rebuilt;
 use super::record::{Loaded, Updated};
 use super::step::{EXACT, exhausted, job_timeout};
-use super::{Delivery, Engine, Fault};
+use super::{Delivery, Engine, Fault, spans};
 use crate::job::{self, By, Event, Judgement, Millis, Refused, retry, wire};
 use crate::measure;
 use crate::services::qstash::wire::FailureCallback;
 use crate::store;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 /// What was done about a spent message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,31 +50,42 @@ impl Engine {
         let Ok(FailureCallback { source_body: Some(body), dlq_id, .. }) = FailureCallback::parse(&delivery.body) else {
             return Ok(Spent::Unreadable);
         };
-        let spent = self.spent(&body, dlq_id.as_deref(), (By::Push, Again::Later(0))).await?;
+        let spent = self.spent(&body, Some(delivery), dlq_id.as_deref(), (By::Push, Again::Later(0))).await?;
         if let (Spent::Noted | Spent::SentAnew { .. }, Some(letter)) = (spent, &dlq_id) {
             self.settled(letter).await;
         }
         Ok(spent)
     }
 
-    /// `body` is the message that is spent; `dlq_id` where it rests in QStash's dead letters; `told`: by whom, and when the
-    /// next one is to come.
-    pub(super) async fn spent(&self, body: &[u8], dlq_id: Option<&str>, told: (By, Again)) -> Result<Spent, Fault> {
+    /// `body` is the message that is spent; `delivery` the push that said so, if one did; `dlq_id` where it rests in QStash's
+    /// dead letters; `told`: by whom, and when the next one is to come.
+    pub(super) async fn spent(
+        &self,
+        body: &[u8],
+        delivery: Option<&Delivery>,
+        dlq_id: Option<&str>,
+        told: (By, Again),
+    ) -> Result<Spent, Fault> {
         let message = match wire::Message::decode(body) {
             Ok(message) => message,
             Err(wire::Error::Newer(envelope)) => return Err(Fault::Newer(envelope.v)),
             Err(wire::Error::Garbled(_)) => return Ok(Spent::Unreadable),
         };
-        tracing::warn!(
-            job.id = %message.envelope.job_id,
-            job.position = %message.envelope.at,
-            message.dlq_id = dlq_id,
-            "redeliveries used up"
-        );
+        let span = spans::spent(&message, delivery);
+        self.decide_spent(&message, dlq_id, told).instrument(span).await
+    }
+
+    async fn decide_spent(
+        &self,
+        message: &wire::Message,
+        dlq_id: Option<&str>,
+        told: (By, Again),
+    ) -> Result<Spent, Fault> {
+        tracing::warn!(message.dlq_id = dlq_id, "redeliveries used up");
         measure::spent();
         let until = Instant::now() + PATIENCE;
         for _ in 0..DECIDED {
-            if let Some(spent) = self.note_spent(&message, dlq_id, told, until).await? {
+            if let Some(spent) = self.note_spent(message, dlq_id, told, until).await? {
                 return Ok(spent);
             }
         }
@@ -99,6 +111,8 @@ impl Engine {
                 Rebuilt::Absorbed => return Ok(Some(Spent::Noted)),
             },
         };
+        spans::met(&loaded.job, loaded.now());
+        tracing::warn!(message.dlq_id = dlq_id, "redeliveries used up");
         if loaded.job.is_final() || push.at != loaded.job.at || push.send != loaded.job.send {
             return Ok(Some(Spent::Noted));
         }

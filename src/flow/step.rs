@@ -6,7 +6,7 @@ use super::delivery::{Delivery, Reply};
 use super::journal::StepJournal;
 use super::rebuild::Rebuilt;
 use super::record::{Along, Loaded, Updated};
-use super::{Engine, Fault, measured, millis};
+use super::{Engine, Fault, measured, millis, spans};
 use crate::job::{
     self, By, Event, Failure, JobId, Judgement, Lease, LeaseToken, Millis, Outcome, Position, Report, Settlement,
     State, wire,
@@ -16,6 +16,7 @@ use crate::measure;
 use crate::sabotage::{self, Sabotage};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 /// How long the store may take over what is not yet a running step.
 const STORE_PATIENCE: Duration = Duration::from_secs(4);
@@ -49,15 +50,26 @@ impl Engine {
                 return Reply::GaveUp { failure: Failure::lasting("unreadable_message", why) };
             }
         };
-        if self.stopping.is_cancelled() {
-            return Reply::away("this process is stopping");
-        }
-        match self.claim(&message, delivery).await {
-            Ok(Ok(claimed)) => Box::pin(self.run(claimed)).await,
-            Ok(Err(reply)) => reply,
-            Err(Fault::Newer(version)) => Reply::newer(version),
-            Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(&fault),
-        }
+        let span = spans::push(&message, delivery);
+        let reply = self.take_up(&message, delivery).instrument(span.clone()).await;
+        spans::answered(&span, &reply);
+        reply
+    }
+
+    async fn take_up(&self, message: &wire::Message, delivery: &Delivery) -> Reply {
+        let refusal = if self.stopping.is_cancelled() {
+            Reply::away("this process is stopping")
+        } else {
+            match self.claim(message, delivery).await {
+                Ok(Ok(claimed)) => return Box::pin(self.run(claimed)).await,
+                Ok(Err(reply)) => reply,
+                Err(Fault::Newer(version)) => Reply::newer(version),
+                Err(fault @ (Fault::Store(_) | Fault::Garbled(_))) => Reply::away(&fault),
+            }
+        };
+        let (outcome, code) = refusal.told();
+        tracing::info!(outcome, code, "step not taken");
+        refusal
     }
 
     /// Takes the step for this delivery, or says what to answer instead.
@@ -74,7 +86,11 @@ impl Engine {
                 continue;
             };
             let (now, opening) = (loaded.now(), self.store.opening());
-            match job::judge(&loaded.job, message.push(), now, opening, &self.settings.limits) {
+            let judgement = job::judge(&loaded.job, message.push(), now, opening, &self.settings.limits);
+            if !matches!(judgement, Judgement::Due | Judgement::Forgotten) {
+                spans::met(&loaded.job, now);
+            }
+            match judgement {
                 Judgement::OldNews => return Ok(Err(self.old_news(loaded).await)),
                 Judgement::Leased { until } => return Ok(Err(busy(until, now))),
                 Judgement::Expired => return Ok(Err(self.give_up(&loaded, job_timeout(&loaded), until).await?)),
@@ -109,6 +125,7 @@ impl Engine {
     ) -> Result<Result<Claimed, Option<Loaded>>, Fault> {
         // A store that forgot may have been told of the job by an older message: this one may know of more that is paid.
         message.receipts.iter().for_each(|receipt| loaded.job.ledger.receive(receipt));
+        spans::adopt(&mut loaded.job);
         let length = kind.length(&loaded.job.step);
         let age = loaded.now().saturating_sub(loaded.job.message.not_before);
         let times = &self.settings.steps;
@@ -140,8 +157,8 @@ impl Engine {
     async fn run(&self, claimed: Claimed) -> Reply {
         let Claimed { loaded, token, kind, step_end, lease_end } = claimed;
         let step = loaded.job.step.clone();
-        let id = loaded.job.id.clone();
-        tracing::info!(job.id = %id, job.position = %loaded.job.at, job.step = step, job.attempt = loaded.job.attempts, "step begins");
+        spans::met(&loaded.job, loaded.now());
+        tracing::info!(job.step = step, "step begins");
         let context_job = loaded.job.clone();
         let now = loaded.now();
         let begun = Instant::now();
@@ -149,7 +166,7 @@ impl Engine {
         let context =
             Context { job: &context_job, now, pace: &self.settings.pace, services: &self.services, journal: &journal };
         let ended = {
-            let mut running = std::pin::pin!(kind.run(&context));
+            let mut running = std::pin::pin!(kind.run(&context).instrument(spans::step(&context_job)));
             match timeout_at(step_end, &mut running).await {
                 // A paid call is not cut off while its lease lasts.
                 Err(_) if journal.is_paying() => timeout_at(lease_end, running).await,
@@ -163,19 +180,19 @@ impl Engine {
         match ended {
             Ok(Ok(settlement)) => {
                 let (outcome, code) = settlement.outcome.told();
-                tracing::info!(job.id = %id, job.step = step, outcome, code, "step ends");
+                tracing::info!(job.step = step, outcome, code, "step ends");
                 self.settle(&loaded, token, settlement, lease_end).await
             }
             Ok(Err(Halt::NotNow)) => {
                 self.settle(&loaded, token, unchanged(&loaded, Outcome::Wait { after: 0 }), lease_end).await
             }
             Ok(Err(Halt::Lost)) => {
-                tracing::warn!(job.id = %id, job.step = step, "the lease was lost; nothing more is written");
+                tracing::warn!(job.step = step, "the lease was lost; nothing more is written");
                 self.lost(&loaded).await
             }
             Ok(Err(Halt::Store(why))) => Reply::away(&why),
             Err(_) => {
-                tracing::warn!(job.id = %id, job.step = step, "the step was cut off at its time limit");
+                tracing::warn!(job.step = step, "the step was cut off at its time limit");
                 let failure = Failure::retryable("step_timeout", format!("the step {step} did not end in time"));
                 let cut = unchanged(&loaded, Outcome::Retry { failure, after: None });
                 self.settle(&loaded, token, cut, lease_end).await

@@ -5,7 +5,7 @@
 use super::record::{Along, Loaded, Updated};
 use super::spent::Again;
 use super::step::{EXACT, MENDED, exhausted, job_timeout};
-use super::{Engine, Fault, Spent, millis};
+use super::{Engine, Fault, Spent, millis, spans};
 use crate::job::{By, Event, JobId, Judgement, Millis, Push, judge};
 use crate::measure;
 use crate::services::qstash::{DeadLetter, DeadLetterFilter};
@@ -13,6 +13,7 @@ use crate::store::{Expected, keys};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use tracing::Instrument;
 
 /// How many due jobs a round looks at: far more than it mends, so that a few that nobody can mend do not hide the others.
 const BATCH: usize = 1_000;
@@ -146,6 +147,13 @@ impl Engine {
         if job.due().is_some_and(|due| due > now) {
             return Ok(Mended::Left);
         }
+        let span = spans::mend(job);
+        self.mend_due(loaded, so_far, until).instrument(span).await
+    }
+
+    /// Its deadline has come, and nobody has seen to it.
+    async fn mend_due(&self, loaded: Loaded, so_far: &Swept, until: Instant) -> Result<Mended, Fault> {
+        let (job, now) = (&loaded.job, loaded.now());
         let push = Push { at: job.at, send: job.send };
         let failure = match judge(job, push, now, self.store.opening(), &self.settings.limits) {
             Judgement::Leased { .. } | Judgement::OldNews | Judgement::Forgotten => return Ok(Mended::Left),
@@ -164,7 +172,7 @@ impl Engine {
             return Ok(match self.drain(loaded, until).await {
                 Ok(_) => Mended::Republished,
                 Err(error) => {
-                    tracing::warn!(job.id = %id, %error, "not published yet");
+                    tracing::warn!(%error, "not published yet");
                     Mended::Left
                 }
             });
@@ -234,7 +242,8 @@ impl Engine {
 
     async fn sweep_dead_letter(&self, letter: &DeadLetter, swept: &mut Swept) -> Result<(), Fault> {
         let Some(body) = letter.message.body_bytes() else { return Ok(()) };
-        let settled = match self.spent(&body, Some(&letter.dlq_id), (By::Sweep, Again::Later(spread(swept)))).await {
+        let told = (By::Sweep, Again::Later(spread(swept)));
+        let settled = match self.spent(&body, None, Some(&letter.dlq_id), told).await {
             Ok(Spent::SentAnew { .. }) => {
                 swept.revived += 1;
                 true

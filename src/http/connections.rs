@@ -16,7 +16,8 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_io_timeout::TimeoutStream;
@@ -115,7 +116,13 @@ async fn refused(error: &io::Error) {
 }
 
 /// One connection from its first byte to its end.
-async fn hold(stream: TcpStream, peer: SocketAddr, router: Router, life: Duration, stopping: CancellationToken) {
+async fn hold(
+    stream: impl AsyncRead + AsyncWrite,
+    peer: SocketAddr,
+    router: Router,
+    life: Duration,
+    stopping: CancellationToken,
+) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));

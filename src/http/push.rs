@@ -21,6 +21,11 @@ pub(super) const SLOW_BODY: &str = "slow_body";
 /// How long it may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Where QStash says which message it brings. It is not signed: for logs, and believed in nothing else.
+const MESSAGE_ID: &str = "upstash-message-id";
+
+const ID_MAX: usize = 128;
+
 /// Whose pushes are believed, and for which addresses.
 pub struct Pushes {
     pub verifier: Verifier,
@@ -55,8 +60,9 @@ impl Http {
             measure::push_rejected(TOO_LARGE);
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, TOO_LARGE, format!("The push is larger than {BODY_MAX} bytes"))
         })?;
-        let request_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
-        let mut from = Origin { signed: None, request_id };
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let text = |name: &str| text(name).filter(|text| text.len() <= ID_MAX).map(str::to_owned);
+        let mut from = Origin { signed: None, request_id: text(REQUEST_ID.as_str()) };
         match announced.and_then(|announced| announced.with(&body)).map(|verified| verified.key) {
             Ok(Key::Current) => {
                 measure::push_signed(SigningKey::Current);
@@ -70,7 +76,8 @@ impl Http {
             Err(_) if sabotage::is(Sabotage::Unverified) => {}
             Err(reason) => return Err(rejected(reason.name())),
         }
-        Ok(Delivery { body, from })
+        let message_id = text(MESSAGE_ID);
+        Ok(Delivery { body, from, message_id })
     }
 
     /// By the headers alone, so that strangers' bodies take no room.

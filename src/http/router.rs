@@ -5,9 +5,12 @@ use super::routes::{
     clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, metrics, page as pages,
 };
 use super::{Http, cors, hardening, measured, problem};
+use crate::telemetry::trace;
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderName, header};
-use axum::middleware::{from_fn, map_request};
+use axum::middleware::{Next, from_fn, map_request};
+use axum::response::Response;
 use axum::routing::{get, post};
 use std::sync::Arc;
 use tower::ServiceBuilder;
@@ -115,6 +118,7 @@ pub fn router(http: Http) -> Router {
             .layer(map_request(async |request| hardening::with_sane_id(request)))
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(TraceLayer::new_for_http().make_span_with(span).on_failure(DefaultOnFailure::new()))
+            .layer(from_fn(told_first))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
             .layer(from_fn(measured::request))
             .layer(from_fn(harden))
@@ -124,9 +128,16 @@ pub fn router(http: Http) -> Router {
     )
 }
 
+/// Where nothing runs after an answer, what was seen goes to the collector before it.
+async fn told_first(request: Request, next: Next) -> Response {
+    let answer = next.run(request).await;
+    trace::before_answer().await;
+    answer
+}
+
 /// The path only: a query may hold what is not for logs. At the highest level, so that no line of a request, however few are
 /// asked for, is without its id.
-fn span(request: &axum::extract::Request) -> tracing::Span {
+fn span(request: &Request) -> tracing::Span {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::error_span!("request", request.id = id, http.method = %request.method(), http.path = request.uri().path())
 }

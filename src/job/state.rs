@@ -64,6 +64,9 @@ pub struct Job {
     pub usage: Usage,
     #[serde(default, skip_serializing_if = "History::is_empty")]
     pub history: History,
+    /// Where the job stands in a trace, as it came: nothing is read into it here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// What a job counts for.
@@ -210,6 +213,7 @@ impl Job {
             charge: None,
             usage: Usage::default(),
             history: History::default(),
+            trace: None,
         };
         job.history.add(Entry::new(&job, What::Accepted, now));
         job

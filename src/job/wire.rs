@@ -78,6 +78,9 @@ pub struct Message {
     /// What else the kind needs to find its way again; its own shape.
     #[serde(default)]
     pub resume: Value,
+    /// The job's trace goes on with whoever takes the push.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 impl Message {
@@ -96,6 +99,7 @@ impl Message {
             possible_duplicates: job.ledger.possible_duplicates,
             progress: job.progress,
             resume,
+            trace: job.trace.clone(),
         }
     }
 

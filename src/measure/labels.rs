@@ -145,7 +145,7 @@ impl Class {
 impl Exchange {
     pub fn of(status: u16) -> Self {
         match status {
-            0..400 => Self::Ok,
+            0..=399 => Self::Ok,
             401 | 403 => Self::Denied,
             404 | 410 => Self::Missing,
             429 => Self::Busy,

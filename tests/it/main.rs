@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop, wherever it is")]
 
 mod broker;
+mod commit;
+#[cfg(target_os = "linux")]
 mod container;
 mod corpus;
 mod cutter;
@@ -27,5 +29,6 @@ mod source;
 mod store;
 mod supabase;
 mod support;
+mod tls;
 mod vercel;
 mod wire;

@@ -64,7 +64,7 @@ fn left_behind(sample: &str) -> Server {
     record(
         &old,
         "job_paid",
-        json!({"videoUrl": sample, "taskId": "TASK0123456789ab", "status": "queued", "attempts": 1}),
+        &json!({"videoUrl": sample, "taskId": "TASK0123456789ab", "status": "queued", "attempts": 1}),
     );
     record(&old, "job_ended", &json!({"videoUrl": sample, "status": "completed"}));
     record(&old, "job_with.dots", &json!({"videoUrl": sample}));

@@ -99,3 +99,43 @@ fn a_server_that_is_not_there_is_3() {
         assert!(stderr.contains(&server) && stderr.contains("could not be reached"), "{stderr}");
     }
 }
+
+/// A server that answers one request with this status.
+fn answering(status: &str) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 4_096]);
+        let _ = stream.write_all(answer.as_bytes());
+    });
+    url
+}
+
+#[test]
+fn health_is_an_exit_code() {
+    for (url, expected) in [(answering("200 OK"), 0), (answering("503 Service Unavailable"), 1), (nobody(), 3)] {
+        let (code, stdout, stderr) = run(&["health", "--url", &url], &[]);
+        assert_eq!((code, stdout.as_str()), (Some(expected), ""), "{stderr}");
+    }
+    // Without an address it asks the service that this environment would start.
+    let here = answering("200 OK");
+    let port = here.rsplit(':').next().unwrap().trim_end_matches('/');
+    assert_eq!(run(&["health"], &[("PORT", port)]).0, Some(0));
+    let (code, _, stderr) = run(&["health"], &[("PORT", "many")]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("PORT must be a whole number"), "{stderr}");
+}
+
+#[test]
+fn the_version_tells_the_commit_or_that_it_is_unknown() {
+    let (code, stdout, stderr) = run(&["--version"], &[]);
+    assert_eq!(code, Some(0), "{stderr}");
+    let start = concat!("cliprelay ", env!("CARGO_PKG_VERSION"), " (");
+    let commit = stdout.trim().strip_prefix(start).and_then(|rest| rest.strip_suffix(')'));
+    let commit = commit.unwrap_or_else(|| panic!("{stdout}"));
+    let is_one = commit.len() == 12 && commit.bytes().all(|byte| byte.is_ascii_hexdigit());
+    assert!(is_one || commit == "unknown", "{stdout}");
+}

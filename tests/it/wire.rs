@@ -15,9 +15,17 @@ use serde_json::{Value, json};
 
 const T0: u64 = 1_795_435_200_000;
 const ID: &str = "job_0193a1b2c3d4e5f60718293a4b5c6d7e";
-const RECORDS: [&str; 6] =
-    ["record-queued", "record-running", "record-waiting", "record-done", "record-failed", "record-cancelled"];
-const MESSAGES: [&str; 2] = ["message-first", "message-later"];
+const RECORDS: [&str; 7] = [
+    "record-queued",
+    "record-running",
+    "record-waiting",
+    "record-done",
+    "record-failed",
+    "record-cancelled",
+    "record-traced",
+];
+const MESSAGES: [&str; 3] = ["message-first", "message-later", "message-traced"];
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 fn golden(name: &str) -> Vec<u8> {
     let path = format!("{}/fixtures/wire/v1/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -205,9 +213,9 @@ fn every_record_ever_written_is_read_and_written_back_unchanged() {
         assert!(Input::read(&job.input).is_some(), "the input of {name}");
     }
     let states = RECORDS.map(|name| record(name).state.public());
-    assert_eq!(states, ["queued", "processing", "processing", "completed", "failed", "cancelled"]);
+    assert_eq!(states, ["queued", "processing", "processing", "completed", "failed", "cancelled", "processing"]);
     let ended = RECORDS.map(|name| record(name).is_final());
-    assert_eq!(ended, [false, false, false, true, true, true]);
+    assert_eq!(ended, [false, false, false, true, true, true, false]);
 }
 
 #[test]
@@ -258,6 +266,9 @@ fn every_message_ever_written_is_read_and_written_back_unchanged() {
     let later = Message::decode(&golden("message-later")).unwrap();
     assert_eq!(later.push(), Push { at: Position { epoch: 2, seq: 5 }, send: 2 });
     assert_eq!(later.receipts, rich_ledger().receipts, "a message carries what has been paid");
+    let traced = Message::decode(&golden("message-traced")).unwrap();
+    assert_eq!(traced, Message { trace: Some(TRACE.to_owned()), ..later });
+    assert_eq!(record("record-traced"), Job { trace: Some(TRACE.to_owned()), ..record("record-waiting") });
 }
 
 #[test]

@@ -56,7 +56,11 @@ const RULES: &[Rule] = rules![
         as ("src/flow/a.rs", "fn a() { SystemTime::now(); }"), "leases and deadlines go by the store's clock";
     "the machine's time, from jiff": Words(&["Timestamp", "::", "now"]), in "src/", but &["src/clock.rs", "src/embedded/"],
         as ("src/flow/a.rs", "fn a() { jiff::Timestamp::now(); }"), "leases and deadlines go by the store's clock";
-    "a metric": Words(&["metrics", "::"]), in "src/", but &["src/measure/"], as ("src/flow/a.rs", "fn a() { metrics::counter!(\"a\"); }"),
+    "a counter": Words(&["counter", "!"]), in "src/", but &["src/measure/"], as ("src/flow/a.rs", "fn a() { metrics::counter!(\"a\"); }"),
+        "what is measured is named in one place";
+    "a gauge": Words(&["gauge", "!"]), in "src/", but &["src/measure/"], as ("src/flow/a.rs", "fn a() { metrics::gauge!(\"a\"); }"),
+        "what is measured is named in one place";
+    "a histogram": Words(&["histogram", "!"]), in "src/", but &["src/measure/"], as ("src/flow/a.rs", "fn a() { metrics::histogram!(\"a\"); }"),
         "what is measured is named in one place";
     "the environment": Words(&["std", "::", "env"]), in "src/", but &["src/config.rs", "src/config/", "src/main.rs"],
         as ("src/flow/a.rs", "fn a() { std::env::var(\"A\"); }"), "it is read once, and every problem told at once";

@@ -6,6 +6,7 @@ mod durations;
 mod edge;
 mod protection;
 mod told;
+mod traces;
 
 use super::*;
 use secrecy::ExposeSecret;

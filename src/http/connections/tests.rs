@@ -1,4 +1,4 @@
-//! Connections over real sockets, in a time that passes only while everybody waits.
+//! Connections, over real sockets where it can be, in a time that passes only while everybody waits.
 
 use super::{FILES_KEPT, READ_TIMEOUT, hold, within};
 use axum::Router;
@@ -7,10 +7,11 @@ use axum::routing::get;
 use bytes::Bytes;
 use futures_util::stream;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
@@ -59,18 +60,23 @@ async fn who_does_not_read_is_not_waited_for() {
     assert!(told.len() < taken, "of {taken} bytes the last were sent nowhere, not {} read", told.len());
 }
 
+/// Without a socket, whose own buffers decide when there is room again.
 #[tokio::test(start_paused = true)]
 async fn who_reads_slowly_is_waited_for() {
     let (router, _) = endless();
-    let (mut caller, held) = asked(router).await;
-    let mut piece = vec![0; 4 * 1024 * 1024];
+    let (mut caller, stream) = duplex(64 * 1024);
+    caller.write_all(ASKED).await.unwrap();
+    let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+    let held = tokio::spawn(hold(stream, peer, router, LIFE, CancellationToken::new()));
+    let mut piece = vec![0; 1024];
     let begun = Instant::now();
     while begun.elapsed() < READ_TIMEOUT * 4 {
-        advance(READ_TIMEOUT / 2).await;
         caller.read_exact(&mut piece).await.unwrap();
+        advance(READ_TIMEOUT / 2).await;
         assert!(!held.is_finished());
     }
     held.await.unwrap();
+    assert!(begun.elapsed() < READ_TIMEOUT * 6, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

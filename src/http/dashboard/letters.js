@@ -15,7 +15,7 @@ const FIRST = 10;
 const SIDES = { both: null, job: 'QStash has no entry of it', qstash: 'QStash’s entry alone' };
 
 export function open({ beat }) {
-  let [letters, groups, next, further, all] = [[], [], null, [], false];
+  let [letters, next, further, all] = [[], null, [], false];
   const [chosen, opened] = [new Set(), new Set()];
   const note = h('div');
   const list = h('div', {}, bones());
@@ -30,7 +30,6 @@ export function open({ beat }) {
     const known = new Set(first.letters.map(({ id }) => id));
     if (!all) next = first.nextCursor;
     letters = [...first.letters, ...further.filter(({ id }) => !known.has(id))];
-    groups = first.groups;
     show(note, first.qstash, () => (first.qstash === 'unavailable' ? h('p', { class: 'notice' }, icon('warning'), 'QStash could not be asked: what rests in its list alone is not shown.') : []));
     render();
     return PACE_MS;
@@ -55,7 +54,7 @@ export function open({ beat }) {
       if (!by.has(code)) by.set(code, { code, message, letters: [] });
       by.get(code).letters.push(letter);
     }
-    return [...by.values()].map((cause) => ({ ...cause, whole: opened.has(cause.code), total: Math.max(cause.letters.length, groups.find(({ code }) => code === cause.code)?.count ?? 0) }));
+    return [...by.values()].map((cause) => ({ ...cause, whole: opened.has(cause.code), some: next !== null }));
   }
 
   function render() {
@@ -71,11 +70,11 @@ export function open({ beat }) {
     choose();
   }
 
-  function cause({ code, message, letters: own, total, whole }) {
+  function cause({ code, message, letters: own, whole, some }) {
     const every = h('input', { type: 'checkbox', 'aria-label': `Choose all of ${code}`, 'data-cause': code });
     every.addEventListener('change', async () => {
       const wanted = every.checked;
-      if (wanted && own.length < total && next) await rest();
+      if (wanted && next) await rest();
       for (const { id, cause } of letters) if (cause.code === code) (wanted ? chosen.add(id) : chosen.delete(id));
       render();
     });
@@ -87,7 +86,7 @@ export function open({ beat }) {
       list.querySelectorAll(`[data-key="${CSS.escape(code)}"] .rows > li`)[FIRST]?.querySelector('input').focus();
     }, { kind: 'wide' });
     return h('section', { class: 'cause-group', 'aria-label': code },
-      h('div', { class: 'headed' }, h('label', { class: 'check' }, every, h('h2', {}, h('code', {}, code), h('span', { class: 'tally' }, total.toLocaleString())))),
+      h('div', { class: 'headed' }, h('label', { class: 'check' }, every, h('h2', {}, h('code', {}, code), h('span', { class: 'tally' }, `${own.length.toLocaleString()}${some ? '+' : ''}`)))),
       h('p', {}, message), help(code) ? h('p', { class: 'muted' }, help(code)) : null, rows, more);
   }
 

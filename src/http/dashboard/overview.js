@@ -11,6 +11,9 @@ import { step as named, STEPS_IN_ORDER, usd } from './words.js';
 
 const PACE_MS = { live: 3_000, still: 8_000 };
 const NEWEST = 8;
+/** Dead letters are a join of all failed jobs with QStash's own: not asked for at every beat. */
+const LETTERS_MS = 15_000;
+const LETTERS = 100;
 
 export function open({ beat }) {
   const [needs, tiles, newest, side, sweeps] = ['needs', 'tiles', 'newest', 'side', 'sweeps'].map((kind) => h('div', { class: `over-${kind}` }));
@@ -19,8 +22,18 @@ export function open({ beat }) {
   const table = h('table', { class: 'jobs', role: 'table', 'aria-label': 'The newest jobs' }, head(), body);
   const root = h('section', { class: 'overview' }, h('h1', { class: 'quiet' }, 'Overview'), needs, tiles, newest, h('div', { class: 'split even' }, side, sweeps));
 
+  let [counted, at] = [null, -Infinity];
+  /** How many are to be decided on: as the part of that name lists them. */
+  async function dead() {
+    if (performance.now() - at < LETTERS_MS) return counted;
+    const { letters, nextCursor, qstash } = await get('/api/admin/dead-letters', { limit: LETTERS });
+    [counted, at] = [{ count: letters.length, more: nextCursor !== null, all: qstash === 'read' }, performance.now()];
+    return counted;
+  }
+
   async function refresh() {
-    const [stats, { jobs }] = await Promise.all([get('/api/admin/stats'), get('/api/admin/jobs', { limit: NEWEST })]);
+    const [told, { jobs }, deadLetters] = await Promise.all([get('/api/admin/stats'), get('/api/admin/jobs', { limit: NEWEST }), dead()]);
+    const stats = { ...told, deadLetters };
     set(stats.now);
     document.getElementById('version').textContent = stats.version ? `version ${stats.version}` : '';
     show(needs, attention(stats, now()), () => needed(attention(stats, now())));
@@ -62,13 +75,12 @@ const tile = (words, value, { kind = '', to = null, note = null } = {}) => {
 
 function numbers({ jobs, lastHour, deadLetters }) {
   const hour = lastHour.complete ? 'last hour' : 'last hour, of the newest';
-  const letters = deadLetters ? `${deadLetters.count.toLocaleString()}${deadLetters.more ? '+' : ''}` : '–';
   return h('dl', { class: 'tiles' },
     tile('In flight', jobs.inFlight.toLocaleString(), { to: '#/jobs?status=processing', note: 'a push is at work' }),
     tile('Waiting', jobs.waiting.toLocaleString(), { note: jobs.oldestWaitingAt ? ['oldest ', moment(jobs.oldestWaitingAt)] : 'for their next push' }),
     tile('Overdue', jobs.overdue.toLocaleString(), { note: 'for the next sweep' }),
-    tile('Dead letters', letters, { kind: deadLetters?.count ? 'bad' : '', to: '#/letters', note: deadLetters ? 'to be decided on' : 'QStash is away' }),
-    tile('Taken', lastHour.accepted.toLocaleString(), { note: hour }),
+    tile('Dead letters', `${deadLetters.count.toLocaleString()}${deadLetters.more ? '+' : ''}`, { kind: deadLetters.count ? 'bad' : '', to: '#/letters', note: deadLetters.all ? 'to be decided on' : 'QStash is away' }),
+    tile('Accepted', lastHour.accepted.toLocaleString(), { note: hour }),
     tile('Completed', lastHour.completed.toLocaleString(), { to: '#/jobs?status=completed&since=3600', note: hour }),
     tile('Failed', lastHour.failed.toLocaleString(), { kind: lastHour.failed ? 'bad' : '', to: '#/jobs?status=failed&since=3600', note: lastHour.cancelled ? `${hour}; ${lastHour.cancelled} cancelled` : hour }));
 }

@@ -5,7 +5,7 @@ import { icon } from './icons.js';
 import { between, moment, now, since } from './times.js';
 import { count, isLive, status, step } from './words.js';
 
-const COLUMNS = [['Status'], ['Project and job'], ['Progress'], ['Clips', 'number'], ['Owner'], ['Taken', 'number'], ['Created', 'number']];
+const COLUMNS = [['Status'], ['Project and job'], ['Progress'], ['Clips', 'number'], ['Owner'], ['Took', 'number'], ['Created', 'number']];
 
 export const head = () =>
   h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' },

@@ -3,7 +3,7 @@
 
 use super::jobs::Which;
 use crate::flow::{Status, Watcher};
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, Received};
 use crate::http::router::EVENTS;
 use crate::http::watching::Place;
 use crate::http::{Http, Problem, openapi, view};
@@ -48,6 +48,7 @@ const RETRY: &str = "retry: 1000\n\n";
 )]
 pub async fn events(
     State(http): State<Arc<Http>>,
+    Received(begun): Received,
     Caller(owner): Caller,
     headers: HeaderMap,
     query: Result<Query<Which>, QueryRejection>,
@@ -58,7 +59,7 @@ pub async fn events(
     let watcher = http.engine.watch(&find, &owner, last.map(str::to_owned)).await?;
     let watcher = watcher.ok_or_else(|| Problem::not_found("No such job"))?;
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(send(watcher, sender, Instant::now() + http.watching.stream_max, place).in_current_span());
+    tokio::spawn(send(watcher, sender, begun + http.watching.stream_max, place).in_current_span());
     let body = stream::unfold(receiver, async |mut receiver| {
         let event: Bytes = receiver.recv().await?;
         Some((Ok::<_, Infallible>(event), receiver))

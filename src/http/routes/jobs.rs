@@ -1,10 +1,10 @@
 //! The frontend's routes: enqueue, status, cancel, retry.
 
-use crate::flow::{Ask, FieldError, Find, Kind, Seen};
+use crate::flow::{self, Ask, FieldError, Find, Kind, Seen};
 use crate::http::caller::{Caller, Received};
 use crate::http::limits::{self, Network};
 use crate::http::openapi::shapes;
-use crate::http::router::{PROCESS, RETRY};
+use crate::http::router::{PROCESS, REQUEST_ID, RETRY};
 use crate::http::view::{ChangedView, EnqueuedView, StatusView};
 use crate::http::{Http, Problem, body, view};
 use crate::job::{JobId, ProjectId};
@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument;
 
 const KEY_MAX: usize = 255;
 
@@ -56,7 +57,9 @@ pub async fn enqueue(
     };
     let ask =
         Ask { owner, trust: http.authenticator.trust(), idempotency_key, body, received, standing: standing.clone() };
-    let answer = http.engine.accept(checked, ask).await.map_err(Problem::from).map(|enqueued| {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let span = flow::asked(text("traceparent"), text(REQUEST_ID.as_str()));
+    let answer = http.engine.accept(checked, ask).instrument(span).await.map_err(Problem::from).map(|enqueued| {
         let status = if enqueued.deduplicated { StatusCode::OK } else { StatusCode::ACCEPTED };
         let location = view::status_url(enqueued.job_id.as_str());
         (status, [(LOCATION, location)], Json(view::enqueued(&enqueued)))
@@ -138,6 +141,7 @@ pub(super) fn which(query: Result<Query<Which>, QueryRejection>) -> Result<Which
 )]
 pub async fn status(
     State(http): State<Arc<Http>>,
+    Received(received): Received,
     Caller(owner): Caller,
     headers: HeaderMap,
     query: Result<Query<Which>, QueryRejection>,
@@ -145,7 +149,9 @@ pub async fn status(
     let which = which(query)?;
     let find = which.find()?;
     let seen = seen(&headers);
-    let wait = Duration::from_secs(which.wait.unwrap_or(0)).min(http.wait_max);
+    // What it took to know the caller is part of what the host allows.
+    let left = http.wait_max.saturating_sub(received.elapsed());
+    let wait = Duration::from_secs(which.wait.unwrap_or(0)).min(left);
     let found = if wait.is_zero() {
         let found = http.engine.status(&find, &owner).await?;
         found.map(|status| {

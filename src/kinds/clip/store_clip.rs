@@ -8,6 +8,8 @@ use crate::services::source::{self, Opened};
 use crate::services::supabase::{self, Access, CHUNK, ObjectInfo, Offset, Pieces, RESUMABLE_FROM, UploadUrl};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
+use tracing::field::Empty;
+use tracing::{Instrument, Span};
 use url::Url;
 
 const CONTENT_TYPE: &str = "video/mp4";
@@ -48,9 +50,38 @@ pub(super) enum Trouble {
 
 impl StoreClip {
     pub async fn run(mut self, services: &Services) -> (usize, Moved) {
-        let end = self.transfer(services).await;
+        let span = tracing::debug_span!(
+            "clip",
+            clip.index = self.index,
+            clip.outcome = Empty,
+            clip.size = Empty,
+            otel.status_code = Empty,
+        );
+        let end = self.transfer(services).instrument(span.clone()).await;
+        self.tell(&span, &end);
         let upload = if end.is_ok() { None } else { self.upload };
         (self.index, Moved { path: self.path, upload, end })
+    }
+
+    fn tell(&self, span: &Span, end: &Result<(u64, String), Trouble>) {
+        let outcome = match end {
+            Ok(_) => "stored",
+            Err(Trouble::SourceAway { .. }) => "source_away",
+            Err(Trouble::StorageAway { .. }) => "storage_away",
+            Err(Trouble::Failed(_)) => "failed",
+            Err(Trouble::Hopeless(_)) => "hopeless",
+        };
+        span.record("clip.outcome", outcome);
+        match end {
+            Ok((size, _)) => {
+                span.record("clip.size", *size);
+                tracing::info!(clip.index = self.index, clip.size = *size, "clip stored");
+            }
+            Err(_) => {
+                span.record("otel.status_code", "error");
+                tracing::warn!(clip.index = self.index, outcome, "clip not stored");
+            }
+        }
     }
 
     async fn transfer(&mut self, services: &Services) -> Result<(u64, String), Trouble> {

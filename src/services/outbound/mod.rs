@@ -8,16 +8,19 @@
 
 mod address;
 mod allow;
+mod call;
 mod guard;
+mod roots;
 mod transport;
 
 pub use address::is_public;
 pub use allow::{AllowList, BadEntry};
 pub use guard::{Blocked, Guard, PublicOnly, System};
+pub use roots::read_roots;
 pub use transport::{Http, Transport, Unanswered};
 
 use reqwest::header::{DATE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{ClientBuilder, redirect, retry};
+use reqwest::{Client, ClientBuilder, redirect, retry};
 use std::time::Duration;
 
 /// The longest pause a vendor may ask for; a larger one is cut to it.
@@ -49,14 +52,14 @@ impl Default for Options {
 }
 
 /// A client for hosts that our own configuration names. It sets no overall timeout: every call brings its own.
-pub fn client(options: &Options) -> Result<reqwest::Client, reqwest::Error> {
+pub fn client(options: &Options) -> Result<Client, reqwest::Error> {
     builder(options).build()
 }
 
 fn builder(options: &Options) -> ClientBuilder {
     // A client cannot be built without a process-wide provider; the second and later calls change nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = reqwest::Client::builder()
+    let builder = Client::builder()
         .user_agent(&options.user_agent)
         .redirect(redirect::Policy::none())
         .referer(false)
@@ -66,6 +69,11 @@ fn builder(options: &Options) -> ClientBuilder {
         .pool_idle_timeout(options.pool_idle)
         .tcp_nodelay(true)
         .tcp_keepalive(Duration::from_secs(30));
+    // Without it reqwest reads the machine's certificates for each client that is made.
+    let builder = match roots::tls() {
+        Ok(tls) => builder.tls_backend_preconfigured(tls),
+        Err(_) => builder,
+    };
     #[cfg(target_os = "linux")]
     let builder = builder.tcp_user_timeout(options.unacknowledged);
     builder

@@ -1,13 +1,14 @@
 //! What carries a request to its server and brings back the answer: the network, or a simulated world. Every client of ours
 //! sends through it, so that the very code that talks to the vendors also runs where no socket is.
 
-use super::{Blocked, describe};
+use super::{Blocked, call, describe};
 use crate::measure::{self, Class, Exchange, Service};
 use async_trait::async_trait;
 use reqwest::{Client, IntoUrl, Method, Request, RequestBuilder, Response};
 use std::fmt;
 use std::sync::Arc;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 #[async_trait]
 pub trait Transport: Send + Sync {
@@ -75,7 +76,9 @@ impl Http {
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, Unanswered> {
         let request = request.build()?;
         let mut call = Call::begins(self.service, Class::of(request.method().as_str()));
-        let answer = self.transport.send(request).await;
+        let span = call::span(&request);
+        let answer = self.transport.send(request).instrument(span.clone()).await;
+        call::answered(&span, &answer);
         call.outcome = match &answer {
             Ok(response) => Exchange::of(response.status().as_u16()),
             Err(unanswered) if unanswered.unsent => Exchange::Unsent,

@@ -52,6 +52,9 @@ impl Containers {
     /// Starts it in a container of its own and waits until its health check holds.
     async fn start(&mut self, name: &str, service: &Service, more: &[(&str, &str)]) {
         let image = self.image.again(&self.folder.path().join(name));
+        if service.raw["volumes"].is_null() {
+            image.take_away_folders();
+        }
         let command: Vec<String> = service.command.iter().map(|word| self.here(word)).collect();
         let mut env: BTreeMap<String, String> =
             more.iter().map(|&(name, value)| (name.to_owned(), self.here(value))).collect();

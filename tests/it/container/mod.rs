@@ -1,11 +1,14 @@
 //! The container without an engine: its file system is made by the script that makes the image (`infra/image`), and what
 //! `infra/compose*.yml` say is started inside of it, as their user, who can write nothing but the volumes.
 
+mod authorities;
 mod compose;
 mod composed;
 mod contents;
 
 use crate::support::processes::PROGRAM;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,6 +32,16 @@ impl Image {
         let copied = Command::new("cp").args(["--archive", "--link"]).arg(&self.0).arg(root).status();
         assert!(copied.expect("cp is there").success());
         Self(root.to_owned())
+    }
+
+    /// What runs in it can write nowhere at all.
+    fn take_away_folders(&self) {
+        for folder in ["data", "tmp"].map(|name| self.0.join(name)) {
+            if is_root() {
+                std::os::unix::fs::chown(&folder, Some(0), Some(0)).expect("root may");
+            }
+            std::fs::set_permissions(&folder, Permissions::from_mode(0o555)).expect("a folder of ours");
+        }
     }
 
     /// How its program is started in it: as its user, or, for want of the right, as somebody who is nobody outside.

@@ -75,7 +75,9 @@ impl Stand {
             ("AUTH", "api-key".to_owned()),
             ("API_KEYS", "shop:planted-api-key-7c6d".to_owned()),
         ];
-        own.into_iter().for_each(|(name, value)| stand.set(name, &value));
+        for (name, value) in own {
+            stand.set(name, &value);
+        }
         stand
     }
 

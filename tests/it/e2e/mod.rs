@@ -12,8 +12,11 @@ mod outages;
 mod random_kills;
 mod redis_faults;
 mod rotation;
+mod secrets;
 mod service;
 mod sources;
+mod start;
+mod traces;
 
 use crate::support::system::System;
 use serde_json::Value;

@@ -99,6 +99,8 @@ async fn the_service_is_told_to_stop_in_the_middle_of_a_transfer() {
     let watching = system.ask(Method::GET, &path).header("if-none-match", &seen.headers()["etag"]).send();
     let watching = tokio::spawn(watching);
     system.serve.logs(REQUEST, requests + 1).await;
+    let events = system.ask(Method::GET, &format!("/api/process-klap/events?jobId={idle}")).send().await.unwrap();
+    assert_eq!(events.status(), 200);
 
     let told = Instant::now();
     system.serve.signal("TERM");
@@ -108,6 +110,8 @@ async fn the_service_is_told_to_stop_in_the_middle_of_a_transfer() {
     assert!(took < WATCH, "nobody waits for those who only watch: {took:?}");
     let watched = watching.await.unwrap().expect("an answer, although it ends");
     assert!(watched.status() == 304 || watched.status() == 200);
+    let told_last = events.text().await.expect("the stream is ended, not cut off");
+    assert!(told_last.contains("\"status\":\"processing\""), "{told_last}");
     silent.set_read_timeout(Some(PATIENCE)).unwrap();
     let closed = silent.read(&mut [0; 1]);
     assert!(matches!(closed, Ok(0)) || closed.is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset));
@@ -122,4 +126,21 @@ async fn the_service_is_told_to_stop_in_the_middle_of_a_transfer() {
     assert_eq!((&klap["tasks"], &klap["exportsTotal"], &storage["objectsListed"]), (&json!(1), &json!(3), &json!(3)));
     fetched(&system, &ended, &source).await;
     assert!(!system.serve.logged().contains("job.attempt=2"), "winding up costs no attempt");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_it_at_once() {
+    let mut system = System::start(&[]).await;
+    // A paid call is not given up because of a first one.
+    system.klap_fault("create_task", 1, json!({"delay": {"millis": 60_000}})).await;
+    enqueue(&system, "twice").await;
+    system.called("klap", "create_task", 1).await;
+    system.serve.signal("TERM");
+    system.serve.logs("stopping", 1).await;
+    system.serve.signal("INT");
+    let ended = system.serve.ended().await;
+    assert_eq!(ended.code(), Some(1), "{ended}");
+    assert!(system.serve.logged().contains("told to stop again: what was under way is cut off"));
+    assert!(!system.serve.logged().contains("step ends"), "nobody waited for the call");
+    system.serve_again().await;
 }

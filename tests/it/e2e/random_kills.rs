@@ -206,8 +206,11 @@ impl Rounds {
             }
             match fields["message"].as_str() {
                 Some("step begins") => drop(running.insert(job.to_owned(), step.to_owned())),
-                Some(_) => drop(running.remove(job)),
-                None => {}
+                Some("step ends" | "published") => drop(running.remove(job)),
+                Some(cut) if cut.starts_with("the lease was lost") || cut.starts_with("the step was cut off") => {
+                    drop(running.remove(job));
+                }
+                Some(_) | None => {}
             }
         }
         self.read = logged.len();

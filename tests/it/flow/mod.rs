@@ -19,5 +19,6 @@ mod rolled_back;
 mod spent;
 mod sweep;
 mod unclear;
+mod upgrade;
 mod versions;
 mod wakes;

@@ -18,5 +18,6 @@ mod race;
 mod shapes;
 mod signature;
 mod status;
+mod stopping;
 mod streams;
 mod watch;

@@ -39,7 +39,7 @@ async fn a_job_is_told_from_its_acceptance_to_its_end() {
     let after = Scrape::of(&app).await;
     let since = |series: &str| after.since(&before, series);
     for (series, times) in [
-        ("cliprelay_jobs_accepted_total", 1.0),
+        ("cliprelay_jobs_accepted_total", 1.0_f64),
         ("cliprelay_jobs_ended_total{state=\"completed\"}", 1.0),
         ("cliprelay_jobs_ended_total{state=\"failed\"}", 0.0),
         ("cliprelay_possible_duplicate_charges_total", 0.0),
@@ -87,7 +87,7 @@ async fn what_fails_is_told() {
     app.queue.is_away(false);
     let limits = Scrape::of(&app).await;
     for (series, times) in [
-        ("cliprelay_jobs_ended_total{state=\"cancelled\"}", 1.0),
+        ("cliprelay_jobs_ended_total{state=\"cancelled\"}", 1.0_f64),
         ("cliprelay_refusals_total{code=\"already_final\"}", 1.0),
         ("cliprelay_published_total{outcome=\"failed\"}", 1.0),
         ("cliprelay_calls_total{service=\"qstash\",class=\"write\",outcome=\"failed\"}", 1.0),
@@ -116,7 +116,7 @@ async fn what_the_store_knows_is_told_over_all_processes() {
     let answer = app.http.get(url).bearer_auth(WORKER_SECRET).send().await.unwrap();
     let told = Scrape::read(answer.text().await.unwrap());
     for (series, value) in [
-        ("cliprelay_store_up", 1.0),
+        ("cliprelay_store_up", 1.0_f64),
         ("cliprelay_qstash_up", 1.0),
         ("cliprelay_jobs_live", 3.0),
         ("cliprelay_jobs_looked_at", 3.0),

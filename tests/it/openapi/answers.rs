@@ -131,6 +131,10 @@ async fn a_tour_of_the_answers() {
     {
         tour.sees(operation, 200, app.request(Method::GET, path)).await;
     }
+    for (operation, path) in [("stats", "/api/admin/stats"), ("metrics", "/metrics")] {
+        tour.sees(operation, 200, app.request(Method::GET, path).bearer_auth(WORKER_SECRET)).await;
+        tour.sees(operation, 401, app.request(Method::GET, path)).await;
+    }
     app.watch.is_away(true);
     tour.sees("ready", 503, app.request(Method::GET, "/api/ready")).await;
     tour.sees("enqueue", 503, post(asking)).await;

@@ -49,14 +49,15 @@ fn receipts() -> impl Strategy<Value = Vec<Receipt>> {
 
 fn message() -> impl Strategy<Value = Message> {
     let names = (text(), text(), text(), text(), text());
-    (names, position(), any::<((u32, u64, u64, u32), u8)>(), json(), json(), receipts()).prop_map(
+    let trace = option::of(text());
+    (names, position(), any::<((u32, u64, u64, u32), u8)>(), json(), json(), (receipts(), trace)).prop_map(
         |(
             (id, kind, step, owner, project),
             at,
             ((send, created_at, deadline, possible_duplicates), progress),
             input,
             resume,
-            receipts,
+            (receipts, trace),
         )| Message {
             envelope: Envelope { v: VERSION, job_id: JobId::new(id), at, send },
             kind,
@@ -70,6 +71,7 @@ fn message() -> impl Strategy<Value = Message> {
             possible_duplicates,
             progress,
             resume,
+            trace,
         },
     )
 }

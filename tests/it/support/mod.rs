@@ -1,5 +1,7 @@
 //! What several test modules stand on.
 pub mod app;
+pub mod before;
+pub mod collector;
 pub mod described;
 pub mod driving;
 pub mod issuer;

@@ -238,10 +238,14 @@ impl System {
         format!("{}/klap/videos/sample.mp4", self.stand_ins)
     }
 
+    /// Every secret it was given.
+    pub fn secrets() -> Vec<&'static str> {
+        SECRETS.iter().map(|(_, secret)| secret.rsplit(':').next().unwrap_or(secret)).collect()
+    }
+
     /// No secret of ours in anything these processes wrote.
     pub fn keeps_secrets(&self, more: &[&Process], planted: &[&str]) {
-        let secrets = SECRETS.iter().map(|(_, secret)| secret.rsplit(':').next().unwrap_or(secret));
-        let secrets: Vec<&str> = secrets.chain(planted.iter().copied()).collect();
+        let secrets: Vec<&str> = Self::secrets().into_iter().chain(planted.iter().copied()).collect();
         let all = [&self.broker, &self.sandbox, &self.serve];
         for process in all.iter().chain(more) {
             for said in [process.printed(), process.logged()] {

@@ -59,7 +59,8 @@ impl World {
         let mut broker = Process::start("broker", &args, &owned(&BROKER), folder.path());
         broker.says("export QSTASH_URL=").await;
         let data = folder.path().join("sandbox").display().to_string();
-        let args = ["sandbox", "--port", &at_sandbox.to_string(), "--data", &data];
+        let at = at_sandbox.to_string();
+        let args = ["sandbox", "--port", &at, "--data", &data];
         let mut sandbox = Process::start("sandbox", &args, &[], folder.path());
         sandbox.says("a video to try").await;
         let stand_ins = format!("http://127.0.0.1:{at_sandbox}");
@@ -81,7 +82,7 @@ impl World {
         env.extend(owned(&[
             ("VERCEL", "1"),
             ("VERCEL_ENV", environment),
-            ("VERCEL_URL", if environment == "production" { &own } else { host }),
+            ("VERCEL_URL", if environment == "production" { own.as_str() } else { host }),
             ("VERCEL_PROJECT_PRODUCTION_URL", PRODUCTION),
             ("VERCEL_REGION", "iad1"),
             ("VERCEL_AUTOMATION_BYPASS_SECRET", BYPASS),

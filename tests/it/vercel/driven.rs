@@ -49,8 +49,10 @@ async fn a_job_the_cron_and_a_preview_as_deployed() {
     pushed_with_bypass(&preview);
     assert_eq!(production.edge.passed_to(WORKER).len(), pushes, "the preview's pushes come to the preview");
     let keys: Vec<String> = redis::query(&world.redis, &["KEYS", "*"]);
-    let of =
-        |environment: &str| keys.iter().filter(|key| key.starts_with(&format!("cliprelay:{environment}:"))).count();
+    let of = |environment: &str| {
+        let prefix = format!("{{cliprelay:{environment}:}}");
+        keys.iter().filter(|key| key.starts_with(&prefix)).count()
+    };
     assert!(of("production") > 0 && of("preview") > 0, "{keys:?}");
     assert_eq!(of("production") + of("preview"), keys.len(), "{keys:?}");
 
@@ -75,14 +77,11 @@ async fn a_job_the_cron_and_a_preview_as_deployed() {
         assert!(!told, "{} {} carries the bypass", request.method, request.path);
     }
     world.keeps_secrets(&[&production, &preview]);
-    for function in production.functions.iter().chain(&preview.functions) {
-        let version = concat!("version=", env!("CARGO_PKG_VERSION"), " (");
-        let logged = function.logged();
-        assert!(logged.contains(version) && !logged.contains("(unknown)"), "which commit runs is told: {logged}");
-    }
     for mut function in production.functions.into_iter().chain(preview.functions) {
         function.signal("TERM");
         assert_eq!(function.ended().await.code(), Some(0));
+        let (version, logged) = (concat!(env!("CARGO_PKG_VERSION"), " ("), function.logged());
+        assert!(logged.contains(version) && !logged.contains("(unknown)"), "which commit runs is told: {logged}");
     }
 }
 
