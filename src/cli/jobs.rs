@@ -1,6 +1,6 @@
 //! `jobs`: everybody's jobs on a running service, listed, looked at, ended, tried again, cleared away.
 
-use super::operator::{Operator, agreed, left_alone};
+use super::operator::{Care, Operator, agreed, left_alone};
 use super::table::{Cell, Table};
 use super::{End, Server, span};
 use anyhow::anyhow;
@@ -85,12 +85,8 @@ struct Purge {
     /// Those that ended longer ago than this, like 12h or 7d.
     #[arg(long, value_parser = span::seconds)]
     older_than: u64,
-    /// Only name them.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask.
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    care: Care,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -297,13 +293,15 @@ async fn each(asked: Several, action: &str) -> Result<(), End> {
 async fn purge(asked: Purge) -> Result<(), End> {
     let operator = Operator::new(asked.server)?;
     let age = span::told(asked.older_than * 1_000);
-    if !asked.dry_run && !agreed(format!("Delete all jobs that ended more than {age} ago?"), asked.yes).await? {
+    if !asked.care.dry_run
+        && !agreed(&format!("Delete all jobs that ended more than {age} ago?"), asked.care.yes).await?
+    {
         return Err(left_alone());
     }
     let mut jobs: Vec<Value> = Vec::new();
     let mut cursor: Option<Value> = None;
     loop {
-        let mut body = json!({"olderThan": asked.older_than, "dryRun": asked.dry_run});
+        let mut body = json!({"olderThan": asked.older_than, "dryRun": asked.care.dry_run});
         if let Some(cursor) = cursor {
             body["cursor"] = cursor;
         }
@@ -315,13 +313,13 @@ async fn purge(asked: Purge) -> Result<(), End> {
         }
     }
     if asked.json {
-        out!("{:#}", json!({"dryRun": asked.dry_run, "purged": jobs.len(), "jobs": jobs}));
+        out!("{:#}", json!({"dryRun": asked.care.dry_run, "purged": jobs.len(), "jobs": jobs}));
         return Ok(());
     }
-    if asked.dry_run {
+    if asked.care.dry_run {
         jobs.iter().filter_map(Value::as_str).for_each(|job| out!("{job}"));
     }
-    let done = if asked.dry_run { "would be deleted" } else { "deleted" };
+    let done = if asked.care.dry_run { "would be deleted" } else { "deleted" };
     out!("{} jobs {done}", jobs.len());
     Ok(())
 }

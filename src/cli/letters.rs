@@ -1,7 +1,7 @@
 //! `dlq`: dead letters of a running service, seen, replayed, dropped.
 
 use super::jobs::{moment, text};
-use super::operator::{Operator, agreed, left_alone};
+use super::operator::{Care, Operator, agreed, left_alone};
 use super::table::{Cell, Table};
 use super::{End, Server};
 use anyhow::anyhow;
@@ -67,12 +67,8 @@ struct Chosen {
     /// Of all, only those that failed for this code.
     #[arg(long, requires = "all")]
     code: Option<String>,
-    /// Only tell what would be done.
-    #[arg(long)]
-    dry_run: bool,
-    /// Do not ask.
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    care: Care,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -192,24 +188,24 @@ async fn handle(asked: Chosen, action: &str) -> Result<(), End> {
         body["code"] = json!(code);
     }
     let bulk = asked.all || asked.letters.len() > 1;
-    if bulk && !asked.dry_run {
+    if bulk && !asked.care.dry_run {
         let which = match (&asked.code, asked.all) {
             (Some(code), _) => format!("all dead letters of {code}"),
             (None, true) => "all dead letters".to_owned(),
             (None, false) => format!("{} dead letters", asked.letters.len()),
         };
         let verb = if action == "drop" { "Drop" } else { "Replay" };
-        if !agreed(format!("{verb} {which}?"), asked.yes).await? {
+        if !agreed(&format!("{verb} {which}?"), asked.care.yes).await? {
             return Err(left_alone());
         }
     }
-    if asked.dry_run {
+    if asked.care.dry_run {
         body["dryRun"] = json!(true);
     }
     let results = every(&operator, action, body, &asked.letters).await?;
     let failed = results.iter().filter(|result| result["outcome"] == "failed").count();
     if asked.json {
-        out!("{:#}", json!({"dryRun": asked.dry_run, "results": results}));
+        out!("{:#}", json!({"dryRun": asked.care.dry_run, "results": results}));
     } else if results.is_empty() {
         out!("no dead letters");
     } else {

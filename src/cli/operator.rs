@@ -4,6 +4,7 @@ use super::client::{operator_secret, service};
 use super::watch::{Service, unreachable};
 use super::{End, Server};
 use anyhow::anyhow;
+use clap::Args;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 use std::io::{IsTerminal, Write};
@@ -71,8 +72,19 @@ fn advice(body: &Value) -> String {
     }
 }
 
+/// How careful a bulk change is to be.
+#[derive(Args)]
+pub(super) struct Care {
+    /// Only tell what would be done.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+}
+
 /// Whether a person says yes; with nobody there to ask, what to say instead.
-pub(super) async fn agreed(question: String, yes: bool) -> Result<bool, End> {
+pub(super) async fn agreed(question: &str, yes: bool) -> Result<bool, End> {
     if yes {
         return Ok(true);
     }
