@@ -1,4 +1,4 @@
-//! A process that is about to stop: it says so, takes no more work, and keeps nobody waiting.
+//! A process that is about to stop: it says so, and takes no more work. That it keeps no watcher waiting is tested in `events`.
 
 use crate::support::app::TestApp;
 use serde_json::json;
@@ -16,7 +16,4 @@ async fn a_process_that_stops_is_not_ready_and_takes_no_step() {
     let refused = app.push(&sent).await.expect(503);
     assert!(!refused.header("retry-after").is_empty());
     assert_eq!(app.record(&job).await, before, "nothing is claimed that could not be ended");
-    // Who waits is answered with what there is.
-    let waited = app.get(&format!("/api/process-klap?jobId={job}&wait=25")).await.expect(200);
-    assert_eq!(waited.body["status"], "queued");
 }
