@@ -199,7 +199,7 @@ fn error(error: &Value) -> String {
 }
 
 fn timeline(found: &Value) {
-    out!("\nWhat happened{}", if found["timelineCut"] == true { ", the newest of it" } else { "" });
+    out!("\nWhat happened{}", if found["timelineCut"] == true { ", not all of it" } else { "" });
     let mut table = Table::new(&["TIME", "WHAT", "STEP", "AT", "TOOK", "DETAIL"]);
     for entry in found["timeline"].as_array().into_iter().flatten() {
         let what = text(entry, "what");

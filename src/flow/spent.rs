@@ -37,6 +37,8 @@ pub(super) enum Again {
     Now,
 }
 
+/// What our worker answers when nothing more can help.
+pub(super) const REFUSED: i64 = 489;
 const PATIENCE: Duration = Duration::from_secs(8);
 /// How long taking a dead letter away may hold up the answer.
 const SETTLING: Duration = Duration::from_secs(2);
@@ -47,11 +49,15 @@ const DECIDED: usize = 5;
 impl Engine {
     /// QStash's failure callback: the message it carries is spent.
     pub async fn failed(&self, delivery: &Delivery) -> Result<Spent, Fault> {
-        let Ok(FailureCallback { source_body: Some(body), dlq_id, .. }) = FailureCallback::parse(&delivery.body) else {
+        let Ok(FailureCallback { source_body: Some(body), dlq_id, status, .. }) =
+            FailureCallback::parse(&delivery.body)
+        else {
             return Ok(Spent::Unreadable);
         };
         let spent = self.spent(&body, Some(delivery), dlq_id.as_deref(), (By::Push, Again::Later(0))).await?;
-        if let (Spent::Noted | Spent::SentAnew { .. }, Some(letter)) = (spent, &dlq_id) {
+        // What our own worker refused for good rests there for an operator, beside its failed job; the sweep leaves it alone too.
+        let refused = status == Some(REFUSED);
+        if let (Spent::Noted | Spent::SentAnew { .. }, Some(letter), false) = (spent, &dlq_id, refused) {
             self.settled(letter).await;
         }
         Ok(spent)

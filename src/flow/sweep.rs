@@ -3,7 +3,7 @@
 //! Woken by a schedule, by the local loop, by hand, and a little by every push: one path. Safe to run twice at once.
 
 use super::record::{Along, Loaded, Updated};
-use super::spent::Again;
+use super::spent::{Again, REFUSED};
 use super::step::{EXACT, MENDED, exhausted, job_timeout};
 use super::{Engine, Fault, Spent, millis, spans};
 use crate::job::{By, Event, JobId, Judgement, Millis, Push, judge};
@@ -228,7 +228,7 @@ impl Engine {
                     return Ok(());
                 }
                 // Refused for good by our own worker: the job has failed with its reason.
-                if letter.response_status != Some(489) {
+                if letter.response_status != Some(REFUSED) {
                     self.sweep_dead_letter(letter, swept).await?;
                 }
             }

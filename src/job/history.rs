@@ -1,12 +1,13 @@
 //! What happened to a job, entry by entry: told by the machine in the very write that made it so, so that it is never ahead
 //! of the record nor behind it. Only what changed something is told: a delivery that was refused (busy, old news) is not.
-//! The newest entries are kept and the others counted; messages carry none of it.
+//! So many entries are kept, and others counted: what goes first are looks that found nothing yet. Messages carry none of it.
 
 use super::event::Push;
 use super::id::{Millis, Position};
 use super::outcome::Failure;
 use super::state::Job;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// The entries a job keeps.
 pub const KEPT: usize = 200;
@@ -20,7 +21,7 @@ pub struct History {
     /// Oldest first.
     #[serde(rename = "e")]
     pub entries: Vec<Entry>,
-    /// Older ones, no longer kept.
+    /// Others, no longer kept.
     #[serde(rename = "cut", skip_serializing_if = "is_zero")]
     pub cut: u32,
 }
@@ -201,9 +202,23 @@ impl History {
             return;
         }
         self.entries.push(entry);
-        let beyond = self.entries.len().saturating_sub(KEPT);
-        self.entries.drain(..beyond);
-        self.cut += u32::try_from(beyond).unwrap_or(u32::MAX);
+        while self.entries.len() > KEPT {
+            let gone = self.missed_least();
+            self.cut += u32::try_from(gone.len()).unwrap_or(u32::MAX);
+            self.entries.drain(gone);
+        }
+    }
+
+    /// The oldest look that found nothing yet, with its message, so that long waiting does not push out what was done and
+    /// paid; without one the oldest entry.
+    fn missed_least(&self) -> Range<usize> {
+        let before_the_last = self.entries.get(..self.entries.len().saturating_sub(3)).unwrap_or_default();
+        let look = before_the_last.windows(3).position(|part| {
+            let what = [part[0].what, part[1].what, part[2].what];
+            let same = part.iter().all(|entry| entry.position == part[2].position);
+            same && what == [What::Published, What::Claimed, What::Ended] && part[2].outcome == Some(Ended::Wait)
+        });
+        look.map_or(0..1, |at| at..at + 3)
     }
 
     /// Clips that landed with the write just told of: before its step's end, and instead of how far it was.

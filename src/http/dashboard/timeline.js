@@ -9,7 +9,7 @@ import { count, step as named } from './words.js';
 export function timeline(entries, job, cut) {
   const runs = story(entries);
   return [
-    cut ? h('p', { class: 'muted' }, 'Its beginning was dropped: only the newest entries of a timeline are kept.') : null,
+    cut ? h('p', { class: 'muted' }, 'Not all of it is here: of a long timeline looks that found nothing yet are dropped first, then the oldest entries.') : null,
     runs.map((run, index) => [
       runs.length > 1 ? h('h3', { class: 'run' }, index === 0 && !cut ? 'First run' : `Run ${run.epoch}`, runs[index].parts.some(({ what }) => what === 'retried') ? ' · retried by a person' : '') : null,
       h('ol', { class: 'story' }, parts(run, job, index === runs.length - 1)),

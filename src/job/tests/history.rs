@@ -139,6 +139,24 @@ fn the_newest_are_kept_and_the_others_counted() {
 }
 
 #[test]
+fn long_waiting_does_not_push_out_what_was_done() {
+    let mut job = running();
+    let (began, claimed) = (job.history.entries[0].clone(), job.history.entries[1].clone());
+    for n in 0..300 {
+        job = after(&job, &settle("a", Outcome::Wait { after: 0 }), T0 + n);
+        job = after(&job, &sent(&job, &format!("msg_{n}")), T0 + n);
+        job = after(&job, &claim_at(job.at, "a", T0 + n + 23 * SECOND), T0 + n);
+    }
+    let entries = &job.history.entries;
+    assert!((KEPT - 2..=KEPT).contains(&entries.len()), "{}", entries.len());
+    assert_eq!(usize::try_from(job.history.cut).unwrap() + entries.len(), 2 + 900);
+    assert_eq!((&entries[0], &entries[1]), (&began, &claimed));
+    let newest: Vec<_> = entries[entries.len() - 2..].iter().map(|entry| entry.what).collect();
+    assert_eq!(newest, [What::Published, What::Claimed]);
+    assert_eq!(entries[entries.len() - 2].message_id.as_deref(), Some("msg_299"));
+}
+
+#[test]
 fn messages_carry_no_history_and_long_words_are_cut() {
     let long = Failure::retryable("broken", "x".repeat(5_000));
     let failed = after(&running(), &Event::Fail { failure: long, by: By::Push }, T0);

@@ -74,7 +74,7 @@ async fn rewrite(app: &TestApp, job: &str, change: impl Fn(&Bytes) -> Bytes) {
         expiry: None,
         pointer: PointerWrite::Keep,
         remember: None,
-        listed: None,
+        listed: Vec::new(),
         peek_due: 0,
         counts: Counts::default(),
     };
