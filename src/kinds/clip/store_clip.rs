@@ -72,15 +72,12 @@ impl StoreClip {
             Err(Trouble::Hopeless(_)) => "hopeless",
         };
         span.record("clip.outcome", outcome);
-        match end {
-            Ok((size, _)) => {
-                span.record("clip.size", *size);
-                tracing::info!(clip.index = self.index, clip.size = *size, "clip stored");
-            }
-            Err(_) => {
-                span.record("otel.status_code", "error");
-                tracing::warn!(clip.index = self.index, outcome, "clip not stored");
-            }
+        if let Ok((size, _)) = end {
+            span.record("clip.size", *size);
+            tracing::info!(clip.index = self.index, clip.size = *size, "clip stored");
+        } else {
+            span.record("otel.status_code", "error");
+            tracing::warn!(clip.index = self.index, outcome, "clip not stored");
         }
     }
 
