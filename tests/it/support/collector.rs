@@ -117,7 +117,7 @@ async fn take(State(told): State<Arc<Mutex<Told>>>, headers: HeaderMap, body: By
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 fn text(KeyValue { key, value, .. }: KeyValue) -> (String, String) {
