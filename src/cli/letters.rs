@@ -56,7 +56,6 @@ struct One {
 }
 
 #[derive(Args)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct Chosen {
     /// Jobs' ids, or `dlq:` and the ids of QStash's dead letters.
     #[arg(required_unless_present = "all")]

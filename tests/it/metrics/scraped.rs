@@ -110,7 +110,7 @@ async fn what_the_store_knows_is_told_over_all_processes() {
     let dead = app.queue.waiting().pop().unwrap();
     app.queue.set_fate(&dead.id, Fate::Dead);
     app.cron().await;
-    app.clock.advance(std::time::Duration::from_secs(600));
+    app.clock.advance(std::time::Duration::from_mins(10));
     // The second process, which has done nothing, tells the same.
     let url = app.bases[1].join("metrics").unwrap();
     let answer = app.http.get(url).bearer_auth(WORKER_SECRET).send().await.unwrap();

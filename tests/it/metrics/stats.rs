@@ -48,7 +48,7 @@ async fn what_the_sweep_mended_is_kept_and_idle_rounds_are_not() {
     app.queue.is_away(true);
     app.enqueue("p1", 1).await;
     app.queue.is_away(false);
-    app.clock.advance(Duration::from_secs(120));
+    app.clock.advance(Duration::from_mins(2));
     assert_eq!(app.cron().await["republished"], 1);
     app.cron().await;
     let dead = app.queue.only();
