@@ -4,6 +4,7 @@ use crate::http::admin::{audit, failed};
 use crate::support::app::{TestApp, WORKER_SECRET};
 use crate::support::processes::{Ended, program, run};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 async fn shell(app: &TestApp, args: &[&str]) -> Ended {
     let command = &mut program();
@@ -48,6 +49,7 @@ async fn jobs_are_listed_shown_ended_and_tried_again() {
 async fn bulk_changes_are_asked_about_and_without_anybody_refused() {
     let app = TestApp::start().await;
     let (one, two) = (failed(&app, "p1").await, failed(&app, "p2").await);
+    app.clock.advance(Duration::from_mins(1));
     for args in [
         &["dlq", "replay", "--all"][..],
         &["dlq", "drop", "--all", "--code", "klap_unauthorized"],
@@ -75,6 +77,7 @@ async fn bulk_changes_are_asked_about_and_without_anybody_refused() {
     for job in [&one, &two] {
         app.cancel(job).await.expect(200);
     }
+    app.clock.advance(Duration::from_mins(1));
     let purged = shell(&app, &["jobs", "purge", "--older-than", "0s", "--yes"]).await;
     assert_eq!((purged.code, purged.stdout.as_str()), (Some(0), "2 jobs deleted\n"));
     app.settled().await;

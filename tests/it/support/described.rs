@@ -20,7 +20,8 @@ static CLOSED: LazyLock<Value> = LazyLock::new(|| {
     let mut components = json!({"schemas": document()["components"]["schemas"]});
     for (name, schema) in components["schemas"].as_object_mut().unwrap() {
         // These are closed where others are made of them.
-        if schema.get("properties").is_some() && !["Job", "Problem"].contains(&name.as_str()) {
+        let is_part = ["Job", "JobRow", "Problem"].contains(&name.as_str());
+        if (schema.get("properties").is_some() && !is_part) || name == "JobInFull" {
             schema["unevaluatedProperties"] = json!(false);
         }
     }

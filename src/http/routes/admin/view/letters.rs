@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 /// A page of dead letters.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = DeadLetters)]
+#[schema(as = DeadLetterPage)]
 pub struct LettersView {
     /// Always true.
     success: bool,
