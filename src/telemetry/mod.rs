@@ -64,6 +64,7 @@ pub fn start(format: Format, filter: &str, color: bool, traces: Option<&Traces>)
 }
 
 /// Tells what is still to be told; after it nothing more is. Within a few seconds, whatever the collector does.
+#[cfg_attr(not(feature = "otel"), expect(clippy::unused_async, reason = "a build with traces waits here"))]
 pub async fn stop() {
     #[cfg(feature = "otel")]
     otlp::stop().await;
