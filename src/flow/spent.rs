@@ -87,7 +87,6 @@ impl Engine {
         dlq_id: Option<&str>,
         told: (By, Again),
     ) -> Result<Spent, Fault> {
-        tracing::warn!(message.dlq_id = dlq_id, "redeliveries used up");
         measure::spent();
         let until = Instant::now() + PATIENCE;
         for _ in 0..DECIDED {
