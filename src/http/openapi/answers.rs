@@ -23,6 +23,14 @@ const TURN: &[&str] = &["rate_limited", "queue_full", "budget_exhausted"];
 const OPERATOR: &[&str] = &["unauthorized"];
 const PUSH: &[&str] = &["bad_signature", "too_large"];
 
+/// What the operator's page and its files carry.
+const PAGE: &[(&str, &str)] = &[
+    ("200", "ETag"),
+    ("304", "ETag"),
+    ("200", "Cross-Origin-Opener-Policy"),
+    ("304", "Cross-Origin-Opener-Policy"),
+];
+
 const OPERATIONS: &[Operation] = &[
     Operation {
         id: "enqueue",
@@ -91,8 +99,8 @@ const OPERATIONS: &[Operation] = &[
     Operation { id: "ready", headers: &[], problems: &[] },
     Operation { id: "metrics", headers: &[], problems: &[&["unauthorized"]] },
     Operation { id: "stats", headers: &[], problems: &[&["unauthorized"], STORE] },
-    Operation { id: "page", headers: &[], problems: &[] },
-    Operation { id: "pageFile", headers: &[], problems: &[&["not_found"]] },
+    Operation { id: "page", headers: PAGE, problems: &[] },
+    Operation { id: "pageFile", headers: PAGE, problems: &[&["not_found"]] },
     Operation { id: "openapi", headers: &[], problems: &[] },
     Operation { id: "docs", headers: &[], problems: &[] },
 ];
@@ -118,6 +126,7 @@ const HEADERS: &[(&str, bool, &str, &str)] = &[
     ("Cross-Origin-Resource-Policy", true, "same-origin", "Who may embed it. What listed pages read is told by CORS."),
     ("Strict-Transport-Security", false, "max-age=31536000", "Where the service is public over https."),
     ("Location", true, "/api/process-klap?jobId=job_0193f2c87b7c7d0a8e0c1b2a3d4e5f60", "Where to go on."),
+    ("Cross-Origin-Opener-Policy", true, "same-origin", "Who may hold on to the window: nobody from elsewhere."),
     ("ETag", true, "W/\"5d41402abc4b2a76\"", "The version of what is told; for `If-None-Match`."),
     ("Retry-After", true, "5", "After how many seconds to come again."),
     (
