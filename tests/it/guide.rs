@@ -34,9 +34,10 @@ fn blocks(guide: &str) -> Vec<Block> {
         let bare = line.trim_start();
         if let Some(mark) = bare.strip_prefix("```") {
             inside = !inside && (mark.starts_with("sh"));
+            let before = std::mem::take(&mut before);
             if inside {
                 let mark = mark.trim_start_matches("sh").trim().to_owned();
-                blocks.push(Block { mark, before: before.clone(), line: at + 1, text: String::new() });
+                blocks.push(Block { mark, before, line: at + 1, text: String::new() });
             }
         } else if inside {
             let block = blocks.last_mut().expect("a block was begun");

@@ -21,7 +21,7 @@ test('nobody is kept out, and nothing is cut off: both themes, a desk and phones
       for (const viewport of [DESK, PHONE, NARROW]) {
         await page.setViewportSize(viewport);
         await goto(page, hash);
-        for (const summary of await page.locator('details:not([open]) > .step').all()) if (viewport !== DESK) await summary.click();
+        if (viewport !== DESK) await page.evaluate(() => document.querySelectorAll('details:has(> .step)').forEach((details) => (details.open = true)));
         await fits(page);
         if (viewport !== NARROW) await picture(page, `${name}-${theme}-${viewport.width}`);
       }
