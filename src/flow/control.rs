@@ -96,7 +96,14 @@ impl Engine {
             let span = spans::by_hand(job, "retry");
             let event = Event::Retry { step, plan, stage, by: by(owner) };
             match self.update(&loaded, &event, &along, until).instrument(span.clone()).await? {
-                Updated::Applied(loaded, _) => return Ok(self.started(*loaded, until).instrument(span).await),
+                Updated::Applied(loaded, _) => {
+                    let failed_with = job.message.message_id.clone();
+                    let job = self.started(*loaded, until).instrument(span).await;
+                    if let Some(message) = failed_with {
+                        self.settled_message(&message).await;
+                    }
+                    return Ok(job);
+                }
                 Updated::Refused(Refused::NotFailed, _) => return Err(RetryError::NotFailed),
                 // Somebody else wrote in between: decide again.
                 Updated::Refused(..) | Updated::PointerTaken => {}

@@ -7,6 +7,7 @@ use super::step::{EXACT, exhausted, job_timeout};
 use super::{Delivery, Engine, Fault, spans};
 use crate::job::{self, By, Event, Judgement, Millis, Refused, retry, wire};
 use crate::measure;
+use crate::services::qstash::DeadLetterFilter;
 use crate::services::qstash::wire::FailureCallback;
 use crate::store;
 use std::time::Duration;
@@ -157,6 +158,15 @@ impl Engine {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(message.dlq_id = dlq_id, %error, "a settled dead letter is still there"),
             Err(_) => tracing::warn!(message.dlq_id = dlq_id, "a settled dead letter is still there"),
+        }
+    }
+
+    /// The same of whatever dead letter is this message's.
+    pub(super) async fn settled_message(&self, message_id: &str) {
+        let filter = DeadLetterFilter { message_id: Some(message_id.to_owned()), ..DeadLetterFilter::default() };
+        let Ok(Ok(found)) = timeout(SETTLING, self.services.qstash.dead_letters(&filter)).await else { return };
+        for letter in &found.messages {
+            self.settled(&letter.dlq_id).await;
         }
     }
 

@@ -82,7 +82,9 @@ fn help_and_version_are_answers() {
         assert!(stdout.contains(command), "{command}: {stdout}");
     }
     let (code, stdout, _) = run(&["--version"], &[]);
-    assert_eq!((code, stdout), (Some(0), format!("cliprelay {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(code, Some(0));
+    // What it was made from follows; a development build does not say.
+    assert!(stdout.starts_with(&format!("cliprelay {} (", env!("CARGO_PKG_VERSION"))), "{stdout}");
     assert_eq!(run(&["enqueue", "--help"], &[]).0, Some(0));
 }
 

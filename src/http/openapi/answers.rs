@@ -24,12 +24,8 @@ const OPERATOR: &[&str] = &["unauthorized"];
 const PUSH: &[&str] = &["bad_signature", "too_large"];
 
 /// What the operator's page and its files carry.
-const PAGE: &[(&str, &str)] = &[
-    ("200", "ETag"),
-    ("304", "ETag"),
-    ("200", "Cross-Origin-Opener-Policy"),
-    ("304", "Cross-Origin-Opener-Policy"),
-];
+const PAGE: &[(&str, &str)] =
+    &[("200", "ETag"), ("304", "ETag"), ("200", "Cross-Origin-Opener-Policy"), ("304", "Cross-Origin-Opener-Policy")];
 
 const OPERATIONS: &[Operation] = &[
     Operation {
