@@ -94,7 +94,7 @@ impl Engine {
             }
             let (done, detail) = match id.strip_prefix(ORPHAN) {
                 Some(entry) => self.handle_entry(handling, entry, dry_run).await,
-                None => self.handle_job(handling, &JobId::new(id), dry_run).await,
+                None => Box::pin(self.handle_job(handling, &JobId::new(id), dry_run)).await,
             }
             .unwrap_or_else(|fault| (Done::Failed, fault.to_string()));
             results.push(Handled { id: id.clone(), done, detail });
