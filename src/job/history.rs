@@ -36,7 +36,7 @@ pub struct Entry {
     /// The step it happened to, and where the job stood.
     #[serde(rename = "s")]
     pub step: String,
-    #[serde(flatten, with = "place")]
+    #[serde(rename = "p", with = "place")]
     pub position: Position,
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub send: Option<u32>,
@@ -248,23 +248,17 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// A position as two numbers of an entry.
+/// A position as its two numbers.
 mod place {
     use super::Position;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    #[derive(Serialize, Deserialize)]
-    struct Place {
-        e: u32,
-        q: u32,
-    }
-
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over references")]
     pub fn serialize<S: Serializer>(position: &Position, to: S) -> Result<S::Ok, S::Error> {
-        Place { e: position.epoch, q: position.seq }.serialize(to)
+        (position.epoch, position.seq).serialize(to)
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Position, D::Error> {
-        Place::deserialize(from).map(|place| Position { epoch: place.e, seq: place.q })
+        Deserialize::deserialize(from).map(|(epoch, seq)| Position { epoch, seq })
     }
 }

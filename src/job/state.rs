@@ -62,7 +62,8 @@ pub struct Job {
     pub charge: Option<Charge>,
     #[serde(default, skip_serializing_if = "Usage::is_nothing")]
     pub usage: Usage,
-    #[serde(default, skip_serializing_if = "History::is_empty")]
+    /// In the stored record it is beside the job.
+    #[serde(skip)]
     pub history: History,
     /// Where the job stands in a trace, as it came: nothing is read into it here.
     #[serde(default, skip_serializing_if = "Option::is_none")]

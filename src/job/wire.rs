@@ -4,6 +4,7 @@
 //! whom it concerns and leaves it alone.
 
 use super::event::Push;
+use super::history::History;
 use super::id::{JobId, Millis, Owner, Position, ProjectId};
 use super::ledger::Receipt;
 use super::state::Job;
@@ -15,13 +16,30 @@ pub const VERSION: u32 = 1;
 
 /// What every version of a record or message has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "Flat")]
 pub struct Envelope {
     pub v: u32,
     pub job_id: JobId,
     #[serde(flatten)]
     pub at: Position,
     pub send: u32,
+}
+
+/// An envelope as it is read. With nothing flattened the rest of a record is skipped; otherwise serde copies it all first.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Flat {
+    v: u32,
+    job_id: JobId,
+    epoch: u32,
+    seq: u32,
+    send: u32,
+}
+
+impl From<Flat> for Envelope {
+    fn from(Flat { v, job_id, epoch, seq, send }: Flat) -> Self {
+        Self { v, job_id, at: Position { epoch, seq }, send }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -34,22 +52,37 @@ pub enum Error {
     Garbled(String),
 }
 
-/// A record as stored.
-#[derive(Serialize, Deserialize)]
-struct Record<J> {
+/// A record as stored. The history is beside the job: it is most of a record, and is not flattened with the rest.
+#[derive(Serialize)]
+struct Stored<'job> {
     v: u32,
     #[serde(flatten)]
-    job: J,
+    job: &'job Job,
+    #[serde(skip_serializing_if = "History::is_empty")]
+    history: &'job History,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    v: u32,
+    #[serde(flatten)]
+    job: Job,
+    #[serde(default)]
+    history: History,
 }
 
 pub fn encode_record(job: &Job) -> Vec<u8> {
-    to_json(&Record { v: VERSION, job })
+    to_json(&Stored { v: VERSION, job, history: &job.history })
 }
 
 pub fn decode_record(bytes: &[u8]) -> Result<Job, Error> {
-    check_version(bytes)?;
-    let record: Record<Job> = serde_json::from_slice(bytes).map_err(|error| Error::Garbled(error.to_string()))?;
-    Ok(record.job)
+    match serde_json::from_slice::<Read>(bytes) {
+        Ok(Read { v: 1..=VERSION, job, history }) => Ok(Job { history, ..job }),
+        other => {
+            check_version(bytes)?;
+            Err(Error::Garbled(other.err().map_or_else(String::new, |error| error.to_string())))
+        }
+    }
 }
 
 /// A push's body: enough to run the step, and to put the job's record back if the store has lost it.

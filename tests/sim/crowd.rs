@@ -145,7 +145,7 @@ fn laws_against(sabotage: Sabotage) -> &'static [&'static str] {
         S::NoLease => &["3 "],
         S::AnyToken | S::LateHolder => &["3 ", "(core) only who holds"],
         S::NoOperationId | S::NoIntent | S::FencedReceipts | S::UnseenExports | S::RetryResubmits => &["4 "],
-        S::UnreadReceipts => &["4 ", "1 "],
+        S::UnreadReceipts => &["4 ", "9 "],
         S::TornWrite | S::SameSend | S::SpentUnheeded => &["1 "],
         S::EndsChange => &["1 ", "(core) ends stay"],
         S::LiveExpires => &["12 "],

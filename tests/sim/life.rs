@@ -15,6 +15,8 @@ use tokio::time::sleep;
 
 /// No job lives longer, however unlucky: its own deadlines and a day.
 const LONGEST: Duration = Duration::from_hours(60);
+/// No job of this world needs more pushes: one that goes on by itself for nothing costs its owner a message each time.
+const MOST_PUSHES: usize = 1_000;
 /// As many faults as a job must survive without a word, if each is one that it must.
 const FEW: usize = 2;
 
@@ -127,6 +129,10 @@ async fn rests(world: &Arc<World>) -> bool {
     while !laws::at_rest(world) {
         if laws::lost_for_good(world) {
             world.state().laws.lost_for_good = true;
+            return false;
+        }
+        if world.state().laws.pushes > MOST_PUSHES {
+            world.violate("9 a job takes few messages", || format!("{MOST_PUSHES} pushes and more"));
             return false;
         }
         if tokio::time::Instant::now() > end {

@@ -267,12 +267,11 @@ pub fn paying(world: &World, effect: &str) {
     }
 }
 
-/// A record is being deleted by a sweep.
-pub fn deleted(world: &World, id: &JobId, now: Millis) {
-    let record = world.state().store.get(id, now);
-    let job = record.map(|record| world.decoded(&record.body));
-    if job.is_some_and(|job| !job.is_final()) {
-        world.violate("1 no live job is deleted", || id.to_string());
+/// A sweep has deleted this record.
+pub fn deleted(world: &World, record: &Record) {
+    let job = world.decoded(&record.body);
+    if !job.is_final() {
+        world.violate("1 no live job is deleted", || job.id.to_string());
     }
 }
 

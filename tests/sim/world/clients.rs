@@ -215,8 +215,12 @@ impl Store for Shop {
     async fn delete(&self, id: &JobId, expected: Expected) -> Result<bool, Error> {
         self.read(|world| {
             let now = world.now();
-            laws::deleted(world, id, now);
-            world.state().store.delete(id, expected, now)
+            let record = world.state().store.get(id, now);
+            let deleted = world.state().store.delete(id, expected, now);
+            if let Some(record) = record.filter(|_| deleted) {
+                laws::deleted(world, &record);
+            }
+            deleted
         })
         .await
     }
