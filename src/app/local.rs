@@ -72,8 +72,12 @@ pub async fn start(options: &Options, get: &dyn Fn(&str) -> Option<String>) -> R
     Ok(Local { service, broker, sandbox })
 }
 
-/// Whether a variable is about somebody else's services: a `.env` made for them must not steer this system to them.
+/// Whether a variable is about somebody else's services: a `.env` made for them must not steer this system to them. How clips
+/// are reached is nobody's address, and worth trying here.
 fn is_theirs(name: &str) -> bool {
+    if name == "SUPABASE_BUCKET_ACCESS" {
+        return false;
+    }
     let prefixes = ["VERCEL", "QSTASH_", "SUPABASE_", "KLAP_API_", "REDIS_", "UPSTASH_", "KV_"];
     prefixes.iter().any(|prefix| name.starts_with(prefix)) || name.contains("_QSTASH_")
 }

@@ -18,11 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub struct Deed {
     /// By the host's clock.
     pub at: Millis,
-    /// `cancel`, `retry`, `purge`, `replay`, `drop`, `sweep`.
+    /// `cancel`, `retry`, `purge`, `replay`, `drop`.
     pub action: String,
     /// A job's or letter's id, or how many in words.
     pub target: String,
     pub outcome: String,
+    /// Of many, each that something was done to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ids: Vec<String>,
     #[serde(default)]
     pub request_id: String,
 }
@@ -30,8 +33,8 @@ pub struct Deed {
 impl Engine {
     /// Writes it down. It is done, so that it cannot be written is no reason to say otherwise: then the log has it alone.
     pub async fn note(&self, deed: &Deed) {
-        let Deed { action, target, outcome, .. } = deed;
-        tracing::info!(action, target, outcome, "an operator acted");
+        let Deed { action, target, outcome, ids, .. } = deed;
+        tracing::info!(action, target, outcome, ids = ids.join(" "), "an operator acted");
         let Ok(entry) = serde_json::to_vec(deed) else { return };
         let key = keys::audit();
         let noted = self.store.note(&key, &entry, KEPT, KEPT_FOR);

@@ -119,11 +119,12 @@ impl Engine {
                 }
                 seen = Some(place.clone());
                 let loaded = match decode(record, clock) {
-                    Err(Fault::Garbled(why)) => {
-                        tracing::error!(job.id = %place.id(), why, "a record cannot be read; left out of its list");
+                    Ok(loaded) => loaded,
+                    // One record, of a newer release or garbled, is no reason to tell nobody of the others.
+                    Err(why) => {
+                        tracing::error!(job.id = %place.id(), %why, "a record cannot be read; left out of its list");
                         continue;
                     }
-                    loaded => loaded?,
                 };
                 if wanted(place, &loaded.job) {
                     jobs.push((place.clone(), loaded));

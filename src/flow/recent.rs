@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 const HOUR: Millis = 60 * 60 * 1_000;
 const LOOKED_AT: usize = 300;
-const AT_ONCE: usize = 100;
-const KEPT: Duration = Duration::from_secs(15);
+const AT_ONCE: usize = 50;
+const KEPT: Duration = Duration::from_secs(30);
 /// How many pushes are told with their key.
 const PUSHES: usize = 20;
 

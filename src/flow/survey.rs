@@ -26,12 +26,14 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// For how long an answer is kept, a missing one too.
 const STORE_KEPT: Duration = Duration::from_secs(5);
 const LETTERS_KEPT: Duration = Duration::from_mins(1);
+const KEYS_KEPT: Duration = Duration::from_secs(30);
 
 /// What was read last, and when. Who asks while another reads waits for that one's answer.
 #[derive(Default)]
 pub(super) struct Surveys {
     store: Mutex<Option<(Instant, Option<Surveyed>)>>,
     letters: Mutex<Option<(Instant, Option<Letters>)>>,
+    keys: Mutex<Option<(Instant, SigningKeys)>>,
     pub recent: Mutex<Option<(Instant, Recent)>>,
 }
 
@@ -103,7 +105,13 @@ impl Engine {
 
     /// The keys that QStash signs with; `None`: it is away.
     pub async fn signing_keys(&self) -> Option<SigningKeys> {
-        timeout(PATIENCE, self.services.qstash.keys()).await.ok()?.ok()
+        let mut kept = self.surveys.keys.lock().await;
+        if let Some((_, keys)) = kept.as_ref().filter(|(at, _)| at.elapsed() < KEYS_KEPT) {
+            return Some(keys.clone());
+        }
+        let keys = timeout(PATIENCE, self.services.qstash.keys()).await.ok()?.ok()?;
+        *kept = Some((Instant::now(), keys.clone()));
+        Some(keys)
     }
 
     pub fn money(&self, live: Option<&Live>) -> Money {

@@ -30,6 +30,23 @@ impl FromRequestParts<Arc<Http>> for Caller {
     }
 }
 
+/// Whoever may see a job: its owner, or an operator.
+pub(super) enum Viewer {
+    Owner(Owner),
+    Operator,
+}
+
+impl FromRequestParts<Arc<Http>> for Viewer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, http: &Arc<Http>) -> Result<Self, Problem> {
+        if Operator::from_request_parts(parts, http).await.is_ok() {
+            return Ok(Self::Operator);
+        }
+        Caller::from_request_parts(parts, http).await.map(|Caller(owner)| Self::Owner(owner))
+    }
+}
+
 /// A request that carries an operator's secret.
 pub(super) struct Operator;
 

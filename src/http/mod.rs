@@ -18,6 +18,7 @@ mod router;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod unbroken;
 pub mod view;
 mod watching;
 

@@ -4,12 +4,13 @@ use super::routes::admin::{audit as deeds, jobs as all, letters, purge, stats};
 use super::routes::{
     clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, metrics, page as pages,
 };
+use super::unbroken::unbroken;
 use super::{Http, cors, hardening, measured, problem};
 use crate::telemetry::trace;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{HeaderName, header};
-use axum::middleware::{Next, from_fn, map_request};
+use axum::middleware::{Next, from_fn, from_fn_with_state, map_request};
 use axum::response::Response;
 use axum::routing::{get, post};
 use std::sync::Arc;
@@ -81,25 +82,26 @@ pub fn router(http: Http) -> Router {
     let public_over_https = http.pushes.worker_url.starts_with("https:");
     let harden = move |request, next| hardening::harden(public_over_https, request, next);
     let http = Arc::new(http);
+    let whole = from_fn_with_state(Arc::clone(&http), unbroken);
     let routes = Router::new()
         .route(PAGE, get(pages::first))
         .route(ASSETS, get(pages::file))
-        .route(PROCESS, post(jobs::enqueue).get(jobs::status).delete(jobs::cancel))
-        .route(RETRY, post(jobs::retry))
+        .route(PROCESS, post(jobs::enqueue).delete(jobs::cancel).layer(whole.clone()).get(jobs::status))
+        .route(RETRY, post(jobs::retry).layer(whole.clone()))
         .route(EVENTS, get(sse::events))
         .route(LIST, get(lists::list))
         .route(CLIP, get(clips::clip))
         .route(WORKER, post(deliveries::worker))
         .route(FAILED, post(deliveries::failed))
-        .route(CRON, get(cron::sweep).post(cron::sweep))
+        .route(CRON, get(cron::sweep).post(cron::sweep).layer(whole.clone()))
         .route(ADMIN_JOBS, get(all::list))
         .route(ADMIN_JOB, get(all::show))
-        .route(ADMIN_CANCEL, post(all::cancel))
-        .route(ADMIN_RETRY, post(all::retry))
-        .route(ADMIN_PURGE, post(purge::purge))
+        .route(ADMIN_CANCEL, post(all::cancel).layer(whole.clone()))
+        .route(ADMIN_RETRY, post(all::retry).layer(whole.clone()))
+        .route(ADMIN_PURGE, post(purge::purge).layer(whole.clone()))
         .route(ADMIN_LETTERS, get(letters::list))
-        .route(ADMIN_REPLAY, post(letters::replay))
-        .route(ADMIN_DROP, post(letters::drop_them))
+        .route(ADMIN_REPLAY, post(letters::replay).layer(whole.clone()))
+        .route(ADMIN_DROP, post(letters::drop_them).layer(whole))
         .route(ADMIN_AUDIT, get(deeds::audit))
         .route(HEALTH, get(health::health))
         .route(READY, get(health::ready))

@@ -34,7 +34,7 @@ export async function ask(method, path, { query = {}, body, bearer = secret() } 
   const given = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '');
   const url = given.length ? `${path}?${new URLSearchParams(given)}` : path;
   const known = method === 'GET' ? kept.get(url) : undefined;
-  const headers = {};
+  const headers = { accept: 'application/json' };
   if (bearer) headers.authorization = `Bearer ${bearer}`;
   if (known) headers['if-none-match'] = known.tag;
   if (body !== undefined) headers['content-type'] = 'application/json';

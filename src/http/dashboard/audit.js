@@ -1,4 +1,4 @@
-// What was done by hand or by the sweep, the newest first.
+// What operators did, the newest first.
 
 import { get } from './ask.js';
 import { badge, bones, h, patch, show, state } from './elements.js';
@@ -6,26 +6,20 @@ import { clock, moment } from './times.js';
 
 const LIMIT = 1_000;
 const PACE_MS = 10_000;
-const MARKS = { cancel: ['cancelled', 'Cancel'], retry: ['again', 'Retry'], purge: ['cancelled', 'Purge'], replay: ['again', 'Replay'], drop: ['cancelled', 'Drop'], sweep: ['completed', 'Sweep'] };
+const MARKS = { cancel: ['cancelled', 'Cancel'], retry: ['again', 'Retry'], purge: ['cancelled', 'Purge'], replay: ['again', 'Replay'], drop: ['cancelled', 'Drop'] };
 
-export function open({ query }) {
-  let byHand = query.get('by') === 'hand';
-  const choice = h('nav', { class: 'chips left', 'aria-label': 'Whose doings' });
-  const chips = () => choice.replaceChildren(...[['#/audit', 'All', !byHand], ['#/audit?by=hand', 'By people', byHand]].map(([href, words, current]) =>
-    h('a', { class: 'chip', href, 'aria-current': current ? 'true' : null }, words)));
-  chips();
+export function open() {
   const list = h('div', {}, bones());
   const body = h('tbody', { role: 'rowgroup' });
   const columns = ['When', 'What', 'To what', 'What came of it', 'Request'];
   const table = h('table', { class: 'audit', role: 'table', 'aria-label': 'What was done, the newest first' },
     h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((words) => h('th', { role: 'columnheader', scope: 'col' }, words)))), body);
   const root = h('section', {}, h('h1', {}, 'Audit trail'),
-    h('p', { class: 'muted' }, 'What operators did, from here or the command line, and what sweeps mended. The last 1,000 are kept.'), choice, list);
+    h('p', { class: 'muted' }, 'What operators did, from here or the command line. The last 1,000 are kept.'), list);
 
   async function refresh() {
-    const { entries: all } = await get('/api/admin/audit', { limit: LIMIT });
-    const entries = byHand ? all.filter(({ action }) => action !== 'sweep') : all;
-    if (entries.length === 0) show(list, 'none', () => state('audit', byHand ? 'Nothing was done by people lately' : 'Nothing was done yet', h('p', {}, 'Cancels, retries, replays and drops are written down here, and sweeps that mended something.')));
+    const { entries } = await get('/api/admin/audit', { limit: LIMIT });
+    if (entries.length === 0) show(list, 'none', () => state('audit', 'Nothing was done yet', h('p', {}, 'Cancels, retries, purges, replays and drops are written down here.')));
     else {
       show(list, 'rows', () => h('div', { class: 'sheet' }, table));
       // Several may be of one moment.
@@ -39,18 +33,16 @@ export function open({ query }) {
     }
     return PACE_MS;
   }
-  function turn(query) {
-    byHand = query.get('by') === 'hand';
-    chips();
-  }
-  return { root, refresh, turn, title: 'Audit trail' };
+  return { root, refresh, title: 'Audit trail' };
 }
 
 const cell = (kind, ...children) => h('td', { role: 'cell', class: kind }, ...children);
 
-function row({ at, action, target, outcome, requestId }) {
+const job = (id) => (id?.startsWith('job_') ? h('a', { class: 'open', href: `#/jobs/${encodeURIComponent(id)}` }, id) : id);
+
+function row({ at, action, target, outcome, ids, requestId }) {
   const [mark, words] = MARKS[action] ?? ['queued', action];
-  const job = target?.startsWith('job_') ? h('a', { class: 'open', href: `#/jobs/${encodeURIComponent(target)}` }, target) : target;
+  const many = ids?.length ? h('details', { 'data-of': `${at} ${target}` }, h('summary', {}, target), h('ul', {}, ids.map((id) => h('li', {}, job(id))))) : job(target);
   return h('tr', { role: 'row' }, cell('when', clock(at), ' ', h('span', { class: 'muted' }, moment(at))), cell('what', badge(mark, mark, words)),
-    cell('target', job), cell('outcome', outcome), cell('request', h('code', {}, requestId ?? '')));
+    cell('target', many), cell('outcome', outcome), cell('request', h('code', {}, requestId ?? '')));
 }

@@ -1,7 +1,7 @@
 // One job: how it stands, what happened to it and when, its clips, what it cost, and what may be done with it.
 
-import { find, post } from './ask.js';
-import { card } from './clips.js';
+import { find, post, secret } from './ask.js';
+import { cards } from './clips.js';
 import { confirm } from './dialog.js';
 import { block, bones, button, facts, h, id as named, patch, show, state, tell } from './elements.js';
 import { icon } from './icons.js';
@@ -12,6 +12,7 @@ import { bytes, count, help, isLive, status, step, usd } from './words.js';
 const PACE_MS = { live: 1_500, still: 10_000 };
 
 export function open({ id, beat }) {
+  const card = cards(secret);
   const path = `/api/admin/jobs/${encodeURIComponent(id)}`;
   const head = h('div', {}, bones(3));
   const told = h('div');

@@ -10,7 +10,7 @@ import { count, isLive } from './words.js';
 const LIMIT = 50;
 /** A filter may match nothing in a page of what the service looked at; so many are asked for on one's behalf. */
 const LOOKS_MAX = 5;
-const PACE_MS = { live: 2_500, still: 6_000 };
+const PACE_MS = { live: 5_000, still: 15_000 };
 
 export function open({ query, go, beat }) {
   let filters = read(query);

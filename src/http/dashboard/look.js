@@ -1,7 +1,7 @@
 // One job as its owner sees it, by its id or its project's: for whoever has an API key and not the operator's secret.
 
 import { ask } from './ask.js';
-import { card } from './clips.js';
+import { cards } from './clips.js';
 import { h, patch, show, state } from './elements.js';
 import { isLive, status } from './words.js';
 
@@ -11,6 +11,7 @@ const PACE_MS = { live: 1_000, still: 3_600_000 };
 export function open({ query, go, beat }) {
   let asked = read(query);
   let key = null;
+  const card = cards(() => key);
   const which = h('input', { id: 'which', name: 'which', required: true, autocomplete: 'off', spellcheck: 'false', placeholder: 'job_… or a project’s id', value: asked.jobId ?? asked.projectId ?? '' });
   const secret = h('input', { id: 'key', type: 'password', autocomplete: 'off', 'aria-describedby': 'key-why' });
   const said = h('p', { class: 'error', role: 'alert' });

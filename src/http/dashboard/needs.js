@@ -14,7 +14,7 @@ export function attention({ jobs, lastHour, deadLetters, signing, spend, sweptAt
   if (signing.verdict === 'would_lock_out') need('warn', 'Rolling QStash’s signing keys now would lock you out.', 'signing', 'What to do');
   const swept = sweptAt ? now - Date.parse(sweptAt) : Infinity;
   if (jobs.overdue > 0 && swept > OVERDUE_MS_MAX) need('bad', `${count(jobs.overdue, 'job is', 'jobs are')} overdue, and no sweep has come for ${jobs.overdue === 1 ? 'it' : 'them'}.`, '#/jobs?status=processing', 'See what runs');
-  if (deadLetters.count > 0) need('bad', `${deadLetters.more ? 'At least ' : ''}${count(deadLetters.count, 'dead letter waits', 'dead letters wait')} for a decision.`, '#/letters', 'Decide');
+  if (deadLetters?.count > 0) need('bad', `${deadLetters.more ? 'At least ' : ''}${count(deadLetters.count, 'dead letter waits', 'dead letters wait')} for a decision.`, '#/letters', 'Decide');
   const oldest = jobs.oldestWaitingAt ? now - Date.parse(jobs.oldestWaitingAt) : 0;
   if (oldest > WAITING_MS_MAX && jobs.overdue === 0) need('warn', `A job has been waiting for ${length(minutes(oldest))}.`, '#/jobs?status=queued', 'See it');
   if (swept > SWEEP_MS_MAX) need('warn', `${sweptAt ? `The last sweep was ${length(minutes(swept))} ago` : 'There was no sweep within a day'}: does anything call /api/cron/klap?`);

@@ -1,13 +1,10 @@
 //! The sweep, woken from outside.
 
-use crate::flow::Swept;
 use crate::http::caller::Operator;
 use crate::http::router::CRON;
-use crate::http::routes::admin::note;
 use crate::http::{Http, Problem};
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use serde::Serialize;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -39,23 +36,10 @@ pub struct Sweep {
     responses((status = 200, body = Sweep, description = "What was mended.")),
     security(("operator" = [])),
 )]
-pub async fn sweep(State(http): State<Arc<Http>>, _: Operator, headers: HeaderMap) -> Result<Json<Sweep>, Problem> {
+pub async fn sweep(State(http): State<Arc<Http>>, _: Operator) -> Result<Json<Sweep>, Problem> {
     let begun = Instant::now();
     let swept = http.engine.sweep().await?;
-    // Most rounds of a schedule find nothing to mend.
-    if swept != Swept::default() {
-        note(&http, &headers, "sweep", mended(&swept), "done".to_owned()).await;
-    }
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let (republished, revived) = (swept.republished, swept.revived);
     Ok(Json(Sweep { success: true, republished, revived, failed: swept.failed, purged: swept.purged, took_ms }))
-}
-
-/// What a round mended, in words.
-fn mended(swept: &Swept) -> String {
-    let Swept { republished, revived, failed, purged } = *swept;
-    let told = [("republished", republished), ("revived", revived), ("failed", failed), ("purged", purged)];
-    let told: Vec<String> =
-        told.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
-    told.join(", ")
 }

@@ -1,6 +1,8 @@
 //! Deploys roll: what a newer build wrote is left alone, and what no build ever wrote is refused.
 
-use crate::support::app::TestApp;
+use crate::support::app::{ANN, TestApp, WORKER_SECRET};
+use crate::support::driving;
+use axum::http::Method;
 use bytes::Bytes;
 use cliprelay::job::{JobId, OpId};
 use cliprelay::store::{Commit, Committed, Counts, DueAt, Expected, PointerWrite};
@@ -51,7 +53,6 @@ async fn a_newer_record_is_left_alone_by_everybody() {
     };
     assert!(matches!(app.store.commit(&commit).await.unwrap(), Committed::Applied { .. }));
     let before = app.record(&job).await;
-    let commits = app.watch.commits();
     let answers = [
         app.push(&sent).await,
         app.call_back(&sent).await,
@@ -64,6 +65,18 @@ async fn a_newer_record_is_left_alone_by_everybody() {
     for answer in answers {
         assert_eq!(answer.status, 503, "{answer:?}");
         assert!(!answer.header("retry-after").is_empty());
+    }
+    // Of the others is told all the same.
+    let other = app.enqueue("p2", 1).await;
+    let commits = app.watch.commits();
+    for list in ["/api/jobs", "/api/admin/jobs", "/api/admin/jobs?status=queued"] {
+        let key = if list.contains("admin") { WORKER_SECRET } else { ANN };
+        let told = driving::read(app.request(Method::GET, list).bearer_auth(key)).await.expect(200).body;
+        let jobs: Vec<_> = told["jobs"].as_array().unwrap().iter().map(|job| job["jobId"].as_str()).collect();
+        assert_eq!(jobs, [Some(other.as_str())], "{list}");
+    }
+    for path in ["/api/admin/stats", "/api/admin/dead-letters"] {
+        driving::read(app.request(Method::GET, path).bearer_auth(WORKER_SECRET)).await.expect(200);
     }
     app.cron().await;
     assert_eq!((app.record(&job).await, app.watch.commits()), (before, commits));

@@ -3,13 +3,16 @@
 use crate::support::app::{ANN, BOB, CRON_SECRET, TestApp, WORKER_SECRET};
 use crate::support::driving::{Answer, read};
 use crate::support::queue::NEXT;
+use crate::support::watched::Moment;
 use axum::http::Method;
 use cliprelay::clock::unix_seconds;
 use cliprelay::embedded::klap::{Effect, Fault, Operation};
 use cliprelay::http::ROUTES;
 use cliprelay::services::qstash::signature::sign;
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 const JOBS: &str = "/api/admin/jobs";
 const HOUR: Duration = Duration::from_hours(1);
@@ -204,6 +207,57 @@ async fn an_operator_ends_and_retries_anybodys_job_and_it_is_noted() {
     let newest = ask(&app, "/api/admin/audit?limit=1").await.body;
     assert_eq!(newest["entries"].as_array().unwrap().len(), 1);
     assert!(!newest["entries"][0]["requestId"].as_str().unwrap().is_empty());
+}
+
+/// Whoever asks goes away once the job is written, and before the answer.
+#[tokio::test]
+async fn a_caller_who_hangs_up_cuts_nothing_off() {
+    let app = TestApp::start().await;
+    let job = app.enqueue("p1", 1).await;
+    let (reached, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (there, on) = (reached.clone(), go.clone());
+    app.watch.trap(0, Moment::After, move || {
+        Box::pin(async move {
+            there.notify_one();
+            on.notified().await;
+        })
+    });
+    let cancel = app.request(Method::POST, &format!("{JOBS}/{job}/cancel")).bearer_auth(WORKER_SECRET);
+    let asking = tokio::spawn(cancel.send());
+    reached.notified().await;
+    asking.abort();
+    let _ = asking.await;
+    // By then the service has heard of it.
+    for _ in 0..20 {
+        app.get("/api/health").await.expect(200);
+    }
+    go.notify_one();
+    while audit(&app).await.is_empty() {}
+    assert_eq!(audit(&app).await, [("cancel".to_owned(), job.clone(), "cancelled".to_owned())]);
+}
+
+#[tokio::test]
+async fn of_many_each_is_named_and_what_a_broken_off_purge_did_is_told() {
+    let app = TestApp::start().await;
+    let mut jobs = Vec::new();
+    for n in 0..3 {
+        let job = app.enqueue(&format!("p{n}"), 1).await;
+        app.cancel(&job).await.expect(200);
+        jobs.insert(0, job);
+    }
+    app.clock.advance(HOUR);
+    *app.watch.deletes.lock().unwrap() = Some(2);
+    let body = json!({"olderThan": 60});
+    let first = order(&app, "/api/admin/jobs/purge", Some(body)).await.expect(200).body;
+    assert_eq!((&first["jobs"], &first["more"]), (&json!(jobs[..2]), &json!(true)));
+    let on = json!({"olderThan": 60, "cursor": first["nextCursor"]});
+    order(&app, "/api/admin/jobs/purge", Some(on.clone())).await.expect(503);
+    *app.watch.deletes.lock().unwrap() = None;
+    let last = order(&app, "/api/admin/jobs/purge", Some(on)).await.expect(200).body;
+    assert_eq!((&last["jobs"], &last["more"]), (&json!(jobs[2..]), &json!(false)));
+    let told = ask(&app, "/api/admin/audit").await.body;
+    let entry = |at: usize| (told["entries"][at]["target"].clone(), told["entries"][at]["ids"].clone());
+    assert_eq!([entry(0), entry(1)], [(json!(jobs[2]), json!([])), (json!("2 jobs"), json!(jobs[..2]))]);
 }
 
 #[tokio::test]

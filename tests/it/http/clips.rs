@@ -1,6 +1,6 @@
 //! Clips of a private bucket: the owner is sent on, and nobody else.
 
-use crate::support::app::{ANN, BOB, TestApp};
+use crate::support::app::{ANN, BOB, TestApp, WORKER_SECRET};
 use crate::support::driving::{Answer, read};
 use axum::http::Method;
 use cliprelay::embedded::supabase::{Fault, Op, Planned};
@@ -33,6 +33,11 @@ async fn the_owner_is_sent_to_an_address_that_works() {
     assert_eq!(clip.bytes().await.unwrap().len() as u64, status["clips"][0]["size"].as_u64().unwrap());
     let rows = app.sandbox.supabase.rows("projects").await.unwrap();
     assert_eq!(rows[0]["folders"]["clips"], status["clips"], "the project's row says the same");
+    // Asked as JSON, the same is told: a player sends no key.
+    let told =
+        read(app.request(Method::GET, &url).bearer_auth(ANN).header("accept", "application/json")).await.expect(200);
+    assert_eq!((&told.body["worksFor"], told.header("cache-control")), (&json!(900), "no-store"));
+    assert_eq!(app.http.get(told.body["url"].as_str().unwrap()).send().await.unwrap().status(), 200);
     // Without the job the project's current one is meant.
     fetch(&app, &format!("/api/clips/{id}"), ANN).await.expect(302);
 }
@@ -55,6 +60,20 @@ async fn nobody_else_is_and_what_is_not_there_is_not_found() {
             let answer = fetch(&app, &format!("/api/clips/{path}{query}"), ANN).await;
             assert!([400, 404].contains(&answer.status), "{path}{query}: {}", answer.status);
         }
+    }
+}
+
+#[tokio::test]
+async fn an_operator_is_let_in_to_a_job_that_is_named() {
+    let app = TestApp::builder().private_bucket().start().await;
+    let job = app.enqueue("p1", 1).await;
+    app.run().await;
+    let (id, url) = without(&app.status(&job).await["clips"]);
+    let sent_on = fetch(&app, &url, WORKER_SECRET).await.expect(302);
+    assert_eq!(app.http.get(sent_on.header("location")).send().await.unwrap().status(), 200);
+    fetch(&app, &format!("/api/clips/{id}"), WORKER_SECRET).await.expect(400);
+    for wrong in [format!("/api/clips/p2_clip_0?jobId={job}"), format!("/api/clips/{id}?jobId=job_x")] {
+        fetch(&app, &wrong, WORKER_SECRET).await.expect(404);
     }
 }
 

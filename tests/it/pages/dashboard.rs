@@ -15,10 +15,15 @@ struct Dev {
 
 impl Dev {
     async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    async fn start_with(environment: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let [at, broker, sandbox] = [port(), port(), port()].map(|port| port.to_string());
         let args = ["dev", "--data", "state", "--port", &at, "--broker-port", &broker, "--sandbox-port", &sandbox];
-        let mut process = Process::start("dev", &args, &[], folder.path());
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut process = Process::start("dev", &args, &environment.collect::<Vec<_>>(), folder.path());
         let service = format!("http://127.0.0.1:{at}");
         process.healthy(&http(), &service).await;
         Self { process, service, stand_ins: format!("http://127.0.0.1:{sandbox}"), folder }
@@ -40,6 +45,13 @@ async fn jobs_are_looked_at() {
 #[tokio::test]
 async fn jobs_are_acted_on() {
     Dev::start().await.visited("dashboard_deeds.mjs").await;
+}
+
+#[tokio::test]
+async fn clips_of_a_private_bucket_play() {
+    let private =
+        [("SUPABASE_BUCKET_ACCESS", "private"), ("AUTH", "api-key"), ("API_KEYS", "ann:ann-s-key-of-enough-letters")];
+    Dev::start_with(&private).await.visited("dashboard_private.mjs").await;
 }
 
 #[tokio::test]

@@ -54,6 +54,8 @@ pub struct Watch {
     pub swallow: AtomicU64,
     /// Writes get no answer at all, ever.
     pub hang: AtomicBool,
+    /// Records that may still be deleted, if not as many as there are.
+    pub deletes: Mutex<Option<usize>>,
     trap: Mutex<Option<Trap>>,
 }
 
@@ -178,6 +180,10 @@ impl Store for Watched {
 
     async fn delete(&self, id: &JobId, expected: Expected) -> Result<bool, Error> {
         self.watch.asked()?;
+        if let Some(left) = self.watch.deletes.lock().unwrap().as_mut() {
+            let Some(fewer) = left.checked_sub(1) else { return Err(Error::Unavailable("no more deletes".to_owned())) };
+            *left = fewer;
+        }
         self.inner.delete(id, expected).await
     }
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { visit } from '../browser.mjs';
-import { admin, browser, completed, enqueue, failed, goto, look, row, SECRET, SERVICE, settled, shows, STAND_INS } from './dashboard_stage.mjs';
+import { admin, browser, completed, enqueue, failed, goto, look, plays, row, SECRET, SERVICE, settled, shows, STAND_INS } from './dashboard_stage.mjs';
 
 const HOSTILE = ['<img src=x onerror="globalThis.owned=1">', '"><script>globalThis.owned=1</script>', 'javascript:globalThis.owned=1'];
 
@@ -85,15 +85,7 @@ test('one job: every step with its times, the clips play, and what it cost is to
   await page.locator('.facts').getByText(`${cost.klapCalls} paid calls`).waitFor();
   assert.ok(cost.messages > 0 && cost.redisCommands > 0, JSON.stringify(cost));
   assert.equal(await page.locator('.clip video').count(), 2);
-  for (const video of await page.locator('.clip video').all()) {
-    const played = await video.evaluate(async (element) => {
-      element.muted = true;
-      await element.play();
-      await new Promise((go) => element.addEventListener('timeupdate', () => element.currentTime > 0.1 && go()));
-      return { width: element.videoWidth, error: element.error?.message };
-    });
-    assert.ok(played.width > 0, JSON.stringify(played));
-  }
+  for (const video of await page.locator('.clip video').all()) await plays(video);
   // What a reader opened stays open, and the players go on, while the page is kept right.
   const before = await page.evaluateHandle(() => document.querySelector('.clip video'));
   await page.waitForResponse((answer) => answer.url().includes(id));

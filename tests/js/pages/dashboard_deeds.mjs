@@ -19,7 +19,7 @@ test('a running job is cancelled after a second thought, and the focus comes bac
   await page.locator('.title').getByText('Cancelled').waitFor();
   await until(id, 'cancelled');
   await page.locator('.turn.cancelled').getByText('by an operator').waitFor();
-  await goto(page, '#/audit?by=hand');
+  await goto(page, '#/audit');
   await page.getByRole('row').filter({ hasText: id }).getByText('Cancel', { exact: true }).waitFor();
   sound();
   await context.close();

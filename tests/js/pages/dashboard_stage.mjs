@@ -33,10 +33,22 @@ async function call(method, url, body, headers = {}) {
 const control = (method, path, body) => call(method, `${STAND_INS}/klap/control/${path}`, body);
 export const admin = (method, path, body) => call(method, `${SERVICE}/api/admin/${path}`, body, { authorization: `Bearer ${SECRET}` });
 
-/** Hands a job in; its id. */
-export async function enqueue(projectId, clips = 1) {
+/** Hands a job in, with a caller's key where one is asked for; its id. */
+export async function enqueue(projectId, clips = 1, key = null) {
   const video = `${STAND_INS}/klap/videos/sample.mp4`;
-  return (await call('POST', `${SERVICE}/api/process-klap`, { projectId, videoUrl: video, options: { targetClipCount: clips } })).jobId;
+  return (await call('POST', `${SERVICE}/api/process-klap`, { projectId, videoUrl: video, options: { targetClipCount: clips } },
+    key ? { authorization: `Bearer ${key}` } : {})).jobId;
+}
+
+/** A clip's player shows a film that moves. */
+export async function plays(video) {
+  const played = await video.evaluate(async (element) => {
+    element.muted = true;
+    await element.play();
+    await new Promise((go) => element.addEventListener('timeupdate', () => element.currentTime > 0.1 && go()));
+    return { width: element.videoWidth, error: element.error?.message };
+  });
+  assert.ok(played.width > 0, JSON.stringify(played));
 }
 
 /** The job, once its status is this one. */
@@ -49,9 +61,9 @@ export async function until(id, status) {
 }
 
 /** A job that makes its clips. */
-export async function completed(project, clips = 1) {
+export async function completed(project, clips = 1, key = null) {
   await control('PUT', 'pace', QUICK);
-  const id = await enqueue(project, clips);
+  const id = await enqueue(project, clips, key);
   await until(id, 'completed');
   return id;
 }

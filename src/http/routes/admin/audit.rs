@@ -14,7 +14,7 @@ const LIMIT_MAX: usize = 1_000;
 
 /// What operators did
 ///
-/// The newest first, the last thousand; what they were refused as well. A sweep is noted if it mended something.
+/// The newest first, the last thousand; what they were refused as well. What sweeps mended is told by the figures.
 #[utoipa::path(
     get, path = ADMIN_AUDIT, operation_id = "audit", tag = "Operator",
     params(("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "At most so many; 100 if left out.")),

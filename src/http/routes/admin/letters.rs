@@ -1,8 +1,8 @@
 //! Dead letters: seen, replayed, dropped.
 
-use super::note;
 use super::query::{Asked, LIMIT_MAX, each, limit, place, unknown};
 use super::view::letters::{self as view, HandledAll, LettersView};
+use super::{Targets, note};
 use crate::flow::{Chosen, Done, FieldError, Handling, Handlings, LETTERS_MAX, LettersFrom};
 use crate::http::caller::Operator;
 use crate::http::openapi::shapes;
@@ -94,8 +94,7 @@ async fn handle(http: &Http, handling: Handling, headers: &HeaderMap, body: Body
     let (chosen, dry_run) = chosen(&fields)?;
     let handled = Box::pin(http.engine.handle(handling, chosen, dry_run)).await?;
     if !dry_run && !handled.results.is_empty() {
-        let (action, target) = (action(handling), target(&handled));
-        note(http, headers, action, target, outcome(&handled)).await;
+        note(http, headers, action(handling), targets(&handled), outcome(&handled)).await;
     }
     let next = handled.next.as_ref().map(cursor);
     Ok(Json(view::handled(handled, dry_run, next)))
@@ -108,10 +107,15 @@ fn action(handling: Handling) -> &'static str {
     }
 }
 
-fn target(handled: &Handlings) -> String {
+/// All that were looked at by their number, and those that were not left alone each by its id.
+fn targets(handled: &Handlings) -> Targets {
     match handled.results.as_slice() {
-        [only] => only.id.clone(),
-        results => format!("{} letters", results.len()),
+        [only] => Targets::one(&only.id),
+        results => {
+            let touched = results.iter().filter(|result| result.done != Done::Skipped);
+            let ids = touched.map(|result| result.id.clone()).collect();
+            Targets { words: format!("{} letters", results.len()), ids }
+        }
     }
 }
 

@@ -30,15 +30,36 @@ async fn noted<T>(
         Err(problem) if problem.code == "not_found" => return answer,
         Err(problem) => format!("refused: {}", problem.code),
     };
-    note(http, headers, action, target.to_owned(), outcome).await;
+    note(http, headers, action, Targets::one(target), outcome).await;
     answer
 }
 
+/// What something was done to.
+struct Targets {
+    words: String,
+    ids: Vec<String>,
+}
+
+impl Targets {
+    fn one(id: &str) -> Self {
+        Self { words: id.to_owned(), ids: Vec::new() }
+    }
+
+    /// One by its id, several by their number and each by its id.
+    fn all(ids: Vec<String>, what: &str) -> Self {
+        match ids.as_slice() {
+            [only] => Self::one(only),
+            several => Self { words: format!("{} {what}", several.len()), ids },
+        }
+    }
+}
+
 /// The same in few words.
-pub(super) async fn note(http: &Http, headers: &HeaderMap, action: &str, target: String, outcome: String) {
+async fn note(http: &Http, headers: &HeaderMap, action: &str, targets: Targets, outcome: String) {
+    let Targets { words: target, ids } = targets;
     let at = u64::try_from((http.pushes.clock)()).unwrap_or_default() * 1_000;
     let request_id = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    http.engine.note(&Deed { at, action: action.to_owned(), target, outcome, request_id }).await;
+    http.engine.note(&Deed { at, action: action.to_owned(), target, outcome, ids, request_id }).await;
 }
 
 fn named(id: Result<Path<String>, PathRejection>) -> Result<String, Problem> {

@@ -1,8 +1,8 @@
 //! Deleting ended jobs before their time.
 
-use super::note;
 use super::query::{cursor, place};
 use super::view::PurgedView;
+use super::{Targets, note};
 use crate::flow::FieldError;
 use crate::http::caller::Operator;
 use crate::http::openapi::shapes;
@@ -67,11 +67,8 @@ pub async fn purge(
     let (Some(older_than), true) = (older_than, errors.is_empty()) else { return Err(Problem::unacceptable(errors)) };
     let purged = http.engine.purge(older_than, dry_run, before).await?;
     if !dry_run && !purged.jobs.is_empty() {
-        let target = match purged.jobs.as_slice() {
-            [only] => only.to_string(),
-            jobs => format!("{} jobs", jobs.len()),
-        };
-        note(&http, &headers, "purge", target, format!("ended more than {} s ago", older_than / 1_000)).await;
+        let targets = Targets::all(purged.jobs.iter().map(ToString::to_string).collect(), "jobs");
+        note(&http, &headers, "purge", targets, format!("ended more than {} s ago", older_than / 1_000)).await;
     }
     Ok(Json(PurgedView {
         success: true,

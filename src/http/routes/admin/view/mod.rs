@@ -245,18 +245,21 @@ pub struct Deeds {
 pub struct DeedView {
     #[schema(format = DateTime)]
     at: String,
-    /// `cancel`, `retry`, `purge`, `replay`, `drop` or `sweep`.
+    /// `cancel`, `retry`, `purge`, `replay` or `drop`.
     action: String,
     /// A job's or letter's id, or how many in words.
     target: String,
     outcome: String,
+    /// Of many, each that something was done to; empty of one.
+    #[schema(max_items = 100)]
+    ids: Vec<String>,
     request_id: String,
 }
 
 impl From<Deed> for DeedView {
     fn from(deed: Deed) -> Self {
-        let Deed { at, action, target, outcome, request_id } = deed;
-        Self { at: time(at), action, target, outcome, request_id }
+        let Deed { at, action, target, outcome, ids, request_id } = deed;
+        Self { at: time(at), action, target, outcome, ids, request_id }
     }
 }
 
