@@ -66,6 +66,8 @@ impl Server {
     fn run(&mut self) -> bool {
         let child = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"])
+            // Waiting for the disk, a server would acknowledge before it writes, and a kill lose what it acknowledged.
+            .args(["--appendfsync", "no"])
             .arg("--dir")
             .arg(self.folder.path())
             .stdin(Stdio::null())
