@@ -93,7 +93,17 @@ async fn follow(guide: &str, values: &Values<'_>, environment: &[(&str, &str)]) 
     let ended = run_within(PATIENCE, &mut command).await;
     let service = fs::read_to_string(copy.path().join("serve.log")).unwrap_or_default();
     assert_eq!(ended.code, Some(0), "{}\n{}\n{service}", ended.stdout, ended.stderr);
+    uploads_nothing_new(copy.path()).await;
     ended.stdout
+}
+
+/// Whatever a guide leaves in the clone, secrets above all, stays there with `vercel deploy`.
+async fn uploads_nothing_new(copy: &Path) {
+    let listing = "git init --quiet && infra/vercel-build --list";
+    let listed = run_within(PATIENCE, Command::new("bash").args(["-c", listing]).current_dir(copy)).await;
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    let new: Vec<&str> = listed.stdout.lines().filter(|file| !Path::new(ROOT).join(file).exists()).collect();
+    assert!(listed.stdout.contains("Cargo.toml") && new.is_empty(), "{new:?} would be uploaded");
 }
 
 /// What git would have: no products, nothing installed.
