@@ -41,7 +41,7 @@ async fn a_folder_with_spaces_is_one_folder_to_the_compiler() {
     assert_eq!(made.code, Some(0), "{}", made.stderr);
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
     let mut command = Command::new(tree.join("infra/release"));
-    command.env("PATH", path).env("TOLD", folder.join("told")).env("CARGO_HOME", "/home/some one/.cargo");
+    command.env("PATH", path).env("TOLD", folder.join("told")).env("CARGO_HOME", "/opt/some one/.cargo");
     let ended = run(command.env_remove("RUSTFLAGS")).await;
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
     let told = fs::read_to_string(folder.join("told")).unwrap();
@@ -49,7 +49,7 @@ async fn a_folder_with_spaces_is_one_folder_to_the_compiler() {
     let expected = [
         format!("--remap-path-prefix={tree}=/source"),
         format!("--remap-path-prefix={tree}/target/release-build=/target"),
-        "--remap-path-prefix=/home/some one/.cargo=/cargo".to_owned(),
+        "--remap-path-prefix=/opt/some one/.cargo=/cargo".to_owned(),
     ];
     assert_eq!(told.split('\u{1f}').collect::<Vec<_>>(), expected);
 }
