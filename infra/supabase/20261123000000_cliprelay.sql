@@ -7,16 +7,6 @@ begin;
 -- No word about what is not there yet, or any more.
 set local client_min_messages = warning;
 
--- The bucket, public so that clips play from their address. Make it private if they must not; a bucket that exists already
--- is left as it is. Where there is no Storage (a plain Postgres), there is no bucket to make.
-do $$
-begin
-  if to_regclass('storage.buckets') is not null then
-    insert into storage.buckets (id, name, public) values ('videos', 'videos', true) on conflict (id) do nothing;
-  end if;
-end
-$$;
-
 -- Where the service stores clips (`<project>/clips/job_<id>/…`, in any bucket) nobody else writes, whatever other policies
 -- allow them: these restrict and allow nothing. The service's key is not subject to policies. Reading stays as it is: a public
 -- bucket's clips have plain addresses, a private one's are read by those whom a policy of yours lets, and by signed addresses.
@@ -141,6 +131,20 @@ begin
       execute format('grant execute on function %s to service_role', v_function);
     end if;
   end loop;
+end
+$$;
+
+-- The bucket, public so that clips play from their address. Make it private if they must not; a bucket that exists already
+-- is left as it is. Where there is no Storage (a plain Postgres), there is no bucket to make. That it was made here is noted on
+-- a function of ours, for the way back: a bucket that was there before is nobody's to take away.
+do $$
+begin
+  if to_regclass('storage.buckets') is not null then
+    insert into storage.buckets (id, name, public) values ('videos', 'videos', true) on conflict (id) do nothing;
+    if found then
+      comment on function public.cliprelay_object(text) is 'made with the bucket videos';
+    end if;
+  end if;
 end
 $$;
 

@@ -14,6 +14,8 @@ pub struct Wanted {
     /// Minutes between two calls; none for no schedule.
     pub every: Option<u32>,
     pub schedule_id: String,
+    /// Also where a schedule of that name calls another deployment.
+    pub take_over: bool,
     pub bucket: bool,
     /// In bytes.
     pub size_limit: Option<u64>,
@@ -48,6 +50,7 @@ pub fn prepare(wanted: &Wanted, get: &dyn Fn(&str) -> Option<String>) -> Result<
         (Some(qstash), Some(url), Some((_, secret))) if schedule => Some(Schedule {
             client: qstash::QStash::new(http, qstash.options)?,
             id: wanted.schedule_id.clone(),
+            take_over: wanted.take_over,
             destination: route(url, CRON)?,
             every: wanted.every.unwrap_or(1),
             secret: secret.clone(),
@@ -60,6 +63,7 @@ pub fn prepare(wanted: &Wanted, get: &dyn Fn(&str) -> Option<String>) -> Result<
         }),
         _ => None,
     };
-    let bucket = supabase.clone().map(|client| Bucket { client, size_limit: wanted.size_limit });
+    let access_said = get("SUPABASE_BUCKET_ACCESS").is_some_and(|access| !access.trim().is_empty());
+    let bucket = supabase.clone().map(|client| Bucket { client, access_said, size_limit: wanted.size_limit });
     Ok(Setup { schedule, bucket, database: supabase })
 }

@@ -208,6 +208,9 @@ struct SetUp {
     /// The schedule's name; one for each deployment of a QStash account.
     #[arg(long, value_name = "NAME", default_value = "cliprelay-sweep")]
     schedule_id: String,
+    /// Change or remove a schedule of that name though it calls another host: this deployment's former one.
+    #[arg(long)]
+    take_over: bool,
     /// Leave the bucket alone.
     #[arg(long)]
     no_bucket: bool,
@@ -232,7 +235,8 @@ struct SetUp {
 }
 
 const SETUP: &str = "Reads the environment as `serve` does. Shows what it would do and asks; what is right already is left \
-                     alone. The database's part is an SQL file for its owner to run: it tells which, and whether it was \
+                     alone, and so are a private bucket (unless SUPABASE_BUCKET_ACCESS says public) and a schedule that \
+                     calls another host. The database's part is an SQL file for its owner to run: it tells which, and whether it was \
                      run.\nExit codes: 0 done and nothing failed in the check afterwards, 1 something did, 2 bad usage or \
                      configuration.";
 

@@ -12,6 +12,7 @@ pub(super) async fn setup(asked: SetUp) -> Result<(), End> {
     let wanted = Wanted {
         every: (!asked.no_schedule).then_some(asked.every),
         schedule_id: asked.schedule_id.clone(),
+        take_over: asked.take_over,
         bucket: !asked.no_bucket,
         size_limit: asked.size_limit.map(|mebibytes| mebibytes.saturating_mul(MIB)),
         remove: asked.remove,

@@ -194,7 +194,22 @@ fn public_url(reader: &mut Reader<'_>, serverless: bool) -> Option<Url> {
         reader.problem("PUBLIC_URL", "must be a plain address without credentials, query or fragment");
         return None;
     }
+    if serverless && !may_call_itself(reader, &url) {
+        reader.problem(
+            "PUBLIC_URL",
+            "is not this deployment's own address, and only production may have another: outside of it each deployment \
+             pushes to itself. Set it for Production alone",
+        );
+        return None;
+    }
     Some(url)
+}
+
+/// A variable that is set for all environments is production's address in a preview as well.
+fn may_call_itself(reader: &Reader<'_>, url: &Url) -> bool {
+    let own = ["VERCEL_URL", "VERCEL_BRANCH_URL"].into_iter().filter_map(|name| reader.text(name));
+    reader.text("VERCEL_ENV").as_deref() == Some("production")
+        || own.filter_map(|host| Url::parse(&format!("https://{host}")).ok()).any(|own| own == *url)
 }
 
 /// Whether an address is this machine's own.

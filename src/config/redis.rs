@@ -3,8 +3,12 @@
 use super::StoreConfig;
 use super::problems::Reader;
 use crate::store::redis::{InvalidOptions, Options};
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use url::Url;
+
+/// Branches may have names of 250 letters, and each key would carry it.
+const NAME_MAX: usize = 60;
 
 pub(super) fn store(reader: &mut Reader<'_>, local: Option<PathBuf>) -> Option<StoreConfig> {
     #[cfg(feature = "local")]
@@ -13,10 +17,7 @@ pub(super) fn store(reader: &mut Reader<'_>, local: Option<PathBuf>) -> Option<S
     }
     #[cfg(not(feature = "local"))]
     drop(local);
-    let prefix = reader.text("REDIS_PREFIX").unwrap_or_else(|| match reader.text("VERCEL_ENV") {
-        Some(environment) if reader.text("VERCEL").is_some() => format!("cliprelay:{environment}:"),
-        _ => "cliprelay:".to_owned(),
-    });
+    let prefix = reader.text("REDIS_PREFIX").unwrap_or_else(|| prefix(reader));
     let (variable, url) = url(reader)?;
     let options = Options::new(url, prefix);
     if let Err(error) = options.check() {
@@ -28,6 +29,32 @@ pub(super) fn store(reader: &mut Reader<'_>, local: Option<PathBuf>) -> Option<S
         return None;
     }
     Some(StoreConfig::Redis(options))
+}
+
+/// On Vercel each environment's own; outside of production each branch's, or else each deployment's.
+fn prefix(reader: &Reader<'_>) -> String {
+    match reader.text("VERCEL_ENV").filter(|_| reader.text("VERCEL").is_some()).as_deref() {
+        None => "cliprelay:".to_owned(),
+        Some("production") => "cliprelay:production:".to_owned(),
+        Some(environment) => {
+            let names = ["VERCEL_GIT_COMMIT_REF", "VERCEL_DEPLOYMENT_ID", "VERCEL_URL"];
+            let own = names.into_iter().find_map(|name| reader.text(name));
+            let own = own.map(|name| format!("{}:", plain(&name))).unwrap_or_default();
+            format!("cliprelay:{environment}:{own}")
+        }
+    }
+}
+
+/// A name as a part of a key. One that had to be changed ends in a hash, so that it stays another than all others.
+fn plain(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    if name.len() <= NAME_MAX && name.chars().all(is_plain) {
+        return name.to_owned();
+    }
+    let kept: String = name.chars().take(NAME_MAX).map(|c| if is_plain(c) { c } else { '-' }).collect();
+    let hash = Sha256::digest(name);
+    let hash = hash.iter().take(4).fold(String::new(), |hash, byte| format!("{hash}{byte:02x}"));
+    format!("{kept}-{hash}")
 }
 
 /// The URL and the variable it came from. It holds the password: never to be printed.

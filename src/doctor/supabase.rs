@@ -98,12 +98,15 @@ fn judge(sheet: &Sheet, name: &str, access: Access, found: Option<&Bucket>) {
             Access::Public => ("private", "public", "the clips' plain addresses lead nowhere"),
             Access::Private => ("public", "private", "anybody can read the clips"),
         };
-        let is_as = if bucket.public { "public" } else { "private" };
-        sheet.fail(
-            BUCKET,
-            format!("{name} is {is}, SUPABASE_BUCKET_ACCESS is {wanted}: {effect}"),
-            format!("Set SUPABASE_BUCKET_ACCESS={is_as}, or make the bucket {wanted}: `cliprelay setup`"),
-        );
+        let mend = match access {
+            Access::Public => {
+                "Set SUPABASE_BUCKET_ACCESS=private; or, if everybody may read all that is in the bucket, \
+                 SUPABASE_BUCKET_ACCESS=public, and `cliprelay setup` opens it"
+            }
+            Access::Private => "Set SUPABASE_BUCKET_ACCESS=public, or make the bucket private: `cliprelay setup`",
+        };
+        let seen = format!("{name} is {is}, SUPABASE_BUCKET_ACCESS is {wanted}: {effect}");
+        sheet.fail(BUCKET, seen, mend);
     }
     if !bucket.takes(CLIP_TYPE) {
         good = false;
@@ -132,18 +135,12 @@ async fn table(sheet: &Sheet, storage: &Storage) {
     let client = &storage.client;
     let columns = client.columns().all();
     match client.try_columns(&columns).await {
-        Ok(()) => sheet.ok(TABLE, format!("{} has {}", client.table(), columns.join(", "))),
+        Ok(()) => writable(sheet, storage, &columns).await,
         Err(Error::NotFound { .. }) => {
             let seen = format!("there is no table {}, or none that the key may see", client.table());
             return sheet.fail(TABLE, seen, "Set SUPABASE_PROJECTS_TABLE to your projects' table (schema public)");
         }
-        Err(Error::Unauthorized(why)) => {
-            let mend = format!(
-                "Let the service read and write it: `grant select, update on {} to service_role` in the SQL editor",
-                client.table()
-            );
-            return sheet.fail(TABLE, why, mend);
-        }
+        Err(Error::Unauthorized(why)) => return sheet.fail(TABLE, why, grant(storage)),
         Err(Error::Refused { .. }) => missing(sheet, storage, &columns).await,
         Err(error) => {
             return sheet.fail(TABLE, error.to_string(), "Check SUPABASE_URL, and that the project is not paused");
@@ -160,6 +157,26 @@ async fn table(sheet: &Sheet, storage: &Storage) {
         ),
         Err(error) => sheet.warn(MERGE, error.to_string(), format!("Run the migration again: {MIGRATION}")),
     }
+}
+
+/// Found out before a job is paid for: it writes the row last of all.
+async fn writable(sheet: &Sheet, storage: &Storage, columns: &[&str]) {
+    let (client, table) = (&storage.client, storage.client.table());
+    match client.try_write().await {
+        Ok(()) => sheet.ok(TABLE, format!("{table} has {} and may be written", columns.join(", "))),
+        Err(Error::Unauthorized(why)) => {
+            sheet.fail(TABLE, format!("{table} may be read, not written: {why}"), grant(storage));
+        }
+        Err(error) => {
+            let mend = "Let the service change clips, status and update time of a row: a finished job writes these";
+            sheet.fail(TABLE, format!("{table} cannot be written: {error}"), mend);
+        }
+    }
+}
+
+fn grant(storage: &Storage) -> String {
+    let table = storage.client.table();
+    format!("Let the service read and write it: `grant select, update on {table} to service_role` in the SQL editor")
 }
 
 /// One by one, to name them all.

@@ -78,7 +78,7 @@ impl Setup {
             steps.push(schedule.plan().await?);
         }
         if let Some(bucket) = &self.bucket {
-            steps.push(bucket.plan().await?);
+            steps.extend(bucket.plan().await?);
         }
         if let Some(database) = &self.database {
             steps.push(migration(database).await);

@@ -26,6 +26,8 @@ pub struct Schedule {
     /// More headers that a call needs.
     pub forward: Vec<(String, SecretString)>,
     pub remove: bool,
+    /// A schedule of this name that calls another host is some other deployment's, unless this is said.
+    pub take_over: bool,
 }
 
 /// Five fields that fire every so many minutes, from 1 to 60.
@@ -40,6 +42,9 @@ pub fn cron(every: u32) -> String {
 impl Schedule {
     pub(super) async fn plan(&self) -> Result<Step, Error> {
         let found = self.client.schedule(&self.id).await?;
+        if let Some(step) = found.as_ref().and_then(|found| self.anothers(found)) {
+            return Ok(step);
+        }
         if self.remove {
             return Ok(match found {
                 None => Step::nothing(WHAT, format!("there is no {}", self.id)),
@@ -63,6 +68,21 @@ impl Schedule {
             return Ok(Step::nothing(WHAT, format!("{} ({}) is as it should be", self.id, found.cron)));
         }
         Ok(Step { what: WHAT, act: Act::Schedule(new), detail: format!("{}: {}", self.id, differs.join("; ")) })
+    }
+
+    /// Taken over or taken away, it would leave that deployment without its sweep.
+    fn anothers(&self, found: &qstash::Schedule) -> Option<Step> {
+        let host = |url: &Url| (url.host_str().map(str::to_owned), url.port());
+        let is_ours = Url::parse(&found.destination).is_ok_and(|url| host(&url) == host(&self.destination));
+        if is_ours || self.take_over {
+            return None;
+        }
+        let detail = format!(
+            "{} calls {}, which is not this deployment, and is left alone: give this one a name of its own with \
+             --schedule-id, or say --take-over if that is its former address",
+            self.id, found.destination
+        );
+        Some(Step { what: WHAT, act: Act::ByHand, detail })
     }
 
     fn wanted(&self) -> NewSchedule {
@@ -93,6 +113,15 @@ fn differences(found: &qstash::Schedule, wanted: &NewSchedule) -> Vec<String> {
     }
     if !found.method.is_empty() && found.method != "POST" {
         differs.push(format!("{} becomes POST", found.method));
+    }
+    // What is not told counts as right.
+    if let Some(retries) = found.retries.filter(|retries| *retries != i64::from(wanted.retries)) {
+        differs.push(format!("{retries} retries become {}", wanted.retries));
+    }
+    let seconds = i64::try_from(wanted.timeout.as_secs()).unwrap_or(i64::MAX);
+    let is_it = |told: i64| told == seconds || told == seconds.saturating_mul(1_000);
+    if let Some(told) = found.timeout.filter(|told| !is_it(*told)) {
+        differs.push(format!("a timeout of {told} becomes {seconds} s"));
     }
     if found.is_paused {
         differs.push("it is paused and goes on".to_owned());

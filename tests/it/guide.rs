@@ -64,6 +64,15 @@ impl Values<'_> {
             script
         })
     }
+
+    /// What is for the shell alone, and not for the service.
+    fn exports(&self, block: &Block) -> String {
+        let line = block.text.trim();
+        let name = line.strip_prefix("export ").and_then(|rest| rest.split_once('=')).map(|(name, _)| name);
+        let value = self.0.iter().find(|(known, _)| Some(*known) == name);
+        let (name, value) = value.unwrap_or_else(|| panic!("line {}: no value for {line}", block.line));
+        format!("export {name}='{value}'\n")
+    }
 }
 
 /// The whole guide as one script, each block told before it begins.
@@ -73,8 +82,9 @@ fn script(guide: &str, values: &Values<'_>) -> String {
         let text = match block.mark.split(' ').collect::<Vec<_>>()[..] {
             ["run"] => block.text,
             ["fill"] => values.script(&block),
+            ["export"] => values.exports(&block),
             ["account"] => continue,
-            _ => panic!("{guide}:{}: a block of commands is marked run, fill or account", block.line),
+            _ => panic!("{guide}:{}: a block of commands is marked run, fill, export or account", block.line),
         };
         write!(script, "echo '== {guide}:{}'\n{text}", block.line).expect("a string takes it");
     }
@@ -93,7 +103,17 @@ async fn follow(guide: &str, values: &Values<'_>, environment: &[(&str, &str)]) 
     let ended = run_within(PATIENCE, &mut command).await;
     let service = fs::read_to_string(copy.path().join("serve.log")).unwrap_or_default();
     assert_eq!(ended.code, Some(0), "{}\n{}\n{service}", ended.stdout, ended.stderr);
+    uploads_nothing_new(copy.path()).await;
     ended.stdout
+}
+
+/// Whatever a guide leaves in the clone, secrets above all, stays there with `vercel deploy`.
+async fn uploads_nothing_new(copy: &Path) {
+    let listing = "git init --quiet && infra/vercel-build --list";
+    let listed = run_within(PATIENCE, Command::new("bash").args(["-c", listing]).current_dir(copy)).await;
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    let new: Vec<&str> = listed.stdout.lines().filter(|file| !Path::new(ROOT).join(file).exists()).collect();
+    assert!(listed.stdout.contains("Cargo.toml") && new.is_empty(), "{new:?} would be uploaded");
 }
 
 /// What git would have: no products, nothing installed.
@@ -116,7 +136,9 @@ fn copied(from: &Path, to: &Path) {
 async fn setting_it_up() {
     let redis = redis::Server::start();
     let database = postgres::Server::start();
-    database.sql(postgres::SUPERUSER, include_str!("postgres/surroundings.sql")).expect("a Supabase project");
+    for part in [include_str!("postgres/surroundings.sql"), include_str!("postgres/today.sql")] {
+        database.sql(postgres::SUPERUSER, part).expect("a Supabase project made today");
+    }
     let folder = TempDir::new().expect("a folder");
     let [at_broker, at_sandbox, at_service] = [port(), port(), port()].map(|port| port.to_string());
     let keys = [
@@ -136,6 +158,8 @@ async fn setting_it_up() {
     let stand_ins = format!("http://127.0.0.1:{at_sandbox}");
     let redis_url = redis.url();
     let (supabase, klap) = (format!("{stand_ins}/supabase"), format!("{stand_ins}/klap/v2"));
+    let video = format!("{stand_ins}/klap/videos/sample.mp4");
+    let address = database.url("postgres");
     let values = [
         &keys[..],
         &[
@@ -148,17 +172,15 @@ async fn setting_it_up() {
             ("AUTH", "api-key"),
             ("API_KEYS", "shop:a-long-random-key"),
             ("PUBLIC_URL", &service),
+            ("DATABASE_URL", &address),
+            ("VIDEO", &video),
         ],
     ]
     .concat();
-    let video = format!("{stand_ins}/klap/videos/sample.mp4");
-    let address = database.url("postgres");
     let private = format!("127.0.0.1:{at_sandbox}");
     // What a reader has no need of: where the stand-ins are, and that they may be reached.
     let environment = [
-        ("DATABASE_URL", address.as_str()),
-        ("VIDEO", &video),
-        ("PORT", &at_service),
+        ("PORT", at_service.as_str()),
         ("KLAP_API_URL", &klap),
         ("ALLOW_PRIVATE_ADDRESSES", &private),
         ("POLL_DELAY_MIN", "1"),
@@ -175,6 +197,82 @@ async fn setting_it_up() {
     database.sql("postgres", "drop table projects").expect("the guide's table");
     assert_eq!(database.schema(), before);
     assert_eq!(database.sql("postgres", "select count(*) from storage.buckets").expect("a count"), "0");
+}
+
+/// The one block of a guide that holds these words.
+fn block_with(guide: &str, words: &str) -> String {
+    let mut found: Vec<Block> = blocks(guide).into_iter().filter(|block| block.text.contains(words)).collect();
+    assert_eq!(found.len(), 1, "{guide}: {words}");
+    found.remove(0).text
+}
+
+/// Runs a block in a folder whose programs of these names note what they were told.
+async fn run_block(folder: &Path, block: &str, stand_ins: &[&str]) -> String {
+    let programs = folder.join("programs");
+    fs::create_dir(&programs).expect("a folder");
+    for name in stand_ins {
+        // What comes in, and nothing of what the loop around it is reading.
+        let note = "#!/bin/sh\n{ printf '%s' \"${0##*/} $*\"; case $* in *' add '*) printf ' <'; cat; printf '>';; esac; echo; } >> told\n";
+        fs::write(programs.join(name), note).expect("a program");
+        let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(programs.join(name), runs).expect("a program that runs");
+    }
+    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+    let mut command = Command::new("bash");
+    command.args(["-euo", "pipefail", "-c", block]).current_dir(folder).env("PATH", path);
+    let ended = run_within(PATIENCE, &mut command).await;
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    fs::read_to_string(folder.join("told")).unwrap_or_default()
+}
+
+/// Nothing of the file is left behind on the way to the host, by name or by value.
+#[tokio::test]
+async fn each_variable_is_handed_to_the_host_whole() {
+    let folder = TempDir::new().expect("a folder");
+    let sample = fs::read_to_string(Path::new(ROOT).join("infra/env.example")).expect("the sample file");
+    let names = sample.lines().map(|line| line.trim_start_matches('#'));
+    let names = names.filter_map(|line| line.split_once('=')).map(|(name, _)| name);
+    let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let names: Vec<&str> = names.filter(is_name).collect();
+    assert!(names.contains(&"AUTH_HS256_SECRET") && names.contains(&"US_EAST_1_QSTASH_TOKEN"), "{names:?}");
+    // As tokens are: with what shells and splitting at `=` would eat.
+    let file =
+        names.iter().fold("#COMMENTED=1\nEMPTY=\n".to_owned(), |file, name| format!("{file}{name}=a=b {name}\\=\n"));
+    fs::write(folder.path().join("production.env"), file).expect("a file");
+    let block = block_with("infra/setup.md", "vercel env add");
+    let told = run_block(folder.path(), &block, &["npm", "vercel"]).await;
+    let expected = names.iter().filter(|name| !["PUBLIC_URL", "PORT", "HOST"].contains(name));
+    let expected: Vec<_> =
+        expected.map(|name| format!("vercel env add {name} production --force <a=b {name}\\=>")).collect();
+    let added: Vec<_> = told.lines().filter(|line| line.starts_with("vercel env")).collect();
+    assert_eq!(added, expected);
+}
+
+/// The cron of the plan whose crons run once a day.
+#[tokio::test]
+async fn the_one_line_is_changed_for_the_hobby_plan() {
+    let folder = TempDir::new().expect("a folder");
+    let file = || fs::read_to_string(folder.path().join("vercel.json")).expect("vercel.json");
+    fs::copy(Path::new(ROOT).join("vercel.json"), folder.path().join("vercel.json")).expect("a copy");
+    let before = file();
+    run_block(folder.path(), &block_with("infra/vercel.md", "vercel.json.new"), &[]).await;
+    assert_eq!(file(), before.replace("* * * * *", "0 4 * * *"));
+    assert_ne!(file(), before);
+    assert!(!folder.path().join("vercel.json.new").exists());
+}
+
+/// Keys hold what callers chose, as an `Idempotency-Key`: quotes and spaces are no end of one.
+#[tokio::test]
+async fn keys_of_any_name_are_taken_out_of_redis() {
+    let server = redis::Server::start();
+    for key in ["{cliprelay:}it's", "{cliprelay:}a \"b\" c", "{cliprelay:}\\", "other"] {
+        let () = redis::query(&server, &["SET", key, "1"]);
+    }
+    let block = block_with("infra/setup.md", "xargs");
+    let line = block.lines().find(|line| line.contains("xargs")).expect("the line");
+    let folder = TempDir::new().expect("a folder");
+    run_block(folder.path(), &format!("REDIS_URL={}\n{line}", server.url()), &[]).await;
+    assert_eq!(redis::query::<Vec<String>>(&server, &["KEYS", "*"]), ["other"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,7 +321,7 @@ fn every_block_of_commands_says_if_it_is_not_run() {
             let told = block.before.contains("not run by our tests");
             assert_eq!(told, block.mark == "account", "{guide}:{}", block.line);
             assert!(
-                ["run", "fill", "account"].contains(&block.mark.as_str()),
+                ["run", "fill", "export", "account"].contains(&block.mark.as_str()),
                 "{guide}:{}: `{}`",
                 block.line,
                 block.mark

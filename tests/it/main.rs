@@ -23,6 +23,7 @@ mod postgres;
 mod program;
 mod properties;
 mod regions;
+mod released;
 mod sdk;
 mod signature;
 mod source;

@@ -208,6 +208,53 @@ async fn a_rate_limit_is_waited_for_and_an_unclear_answer_kept() {
     assert!(asked.iter().all(|headers| headers["authorization"] == format!("Bearer {API_KEY}")));
 }
 
+/// A machine with these programs and no others, each as it is here or as the test has it.
+fn machine(own: &[(&str, &str)]) -> tempfile::TempDir {
+    let (folder, path) = (tempfile::tempdir().unwrap(), std::env::var_os("PATH").unwrap());
+    for name in ["bash", "env", "cat", "curl", "head", "mktemp", "redis-cli", "rm", "sed", "sleep", "tr"] {
+        let found = std::env::split_paths(&path).map(|path| path.join(name)).find(|path| path.is_file());
+        let found = found.unwrap_or_else(|| panic!("{name} is not installed"));
+        if let Some((_, script)) = own.iter().find(|(known, _)| *known == name) {
+            let script = format!("#!/usr/bin/env bash\nreal={}\n{script}", found.display());
+            std::fs::write(folder.path().join(name), script).unwrap();
+            let runs = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(folder.path().join(name), runs).unwrap();
+        } else {
+            std::os::unix::fs::symlink(found, folder.path().join(name)).unwrap();
+        }
+    }
+    folder
+}
+
+async fn drain_on(machine: &tempfile::TempDir, old: &Server) -> Ended {
+    let mut command = Command::new(SCRIPT);
+    command.env("PATH", machine.path()).env("OLD_REDIS_URL", old.url());
+    run(command.env("CLIPRELAY_URL", "http://127.0.0.1:9").env("CLIPRELAY_API_KEY", API_KEY)).await
+}
+
+/// Not every system has what GNU's tools have; "nothing waits" would be the signal to delete the queue.
+#[tokio::test]
+async fn what_waits_is_found_with_no_more_than_it_says_it_needs() {
+    let old = left_behind("https://example.com/v.mp4");
+    let told = drain_on(&machine(&[]), &old).await;
+    assert_eq!(told.code, Some(1), "{}{}", told.stdout, told.stderr);
+    assert!(told.stdout.contains("4 to move, 6 to be left alone, 1 in the way"), "{}{}", told.stdout, told.stderr);
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_is_not_an_empty_one() {
+    let old = left_behind("https://example.com/v.mp4");
+    for part in ["LRANGE klap:jobs:moving", "LRANGE klap:jobs:queue", "LRANGE klap:jobs:processing", "HKEYS", "--scan"]
+    {
+        let fails =
+            format!("[[ \"$*\" != *'{part}'* ]] || {{ echo 'Error: Server closed the connection' >&2; exit 1; }}");
+        let told = drain_on(&machine(&[("redis-cli", &format!("{fails}\nexec \"$real\" \"$@\"\n"))]), &old).await;
+        assert_eq!(told.code, Some(3), "{part}: {}{}", told.stdout, told.stderr);
+        assert!(told.stderr.contains("could not be reached"), "{part}: {}", told.stderr);
+        assert!(!told.stdout.contains("nothing was changed"), "{part}: {}", told.stdout);
+    }
+}
+
 #[tokio::test]
 async fn bad_usage_says_what_is_missing() {
     let old = Server::start();

@@ -78,6 +78,20 @@ fn every_route_that_is_served_is_reached_in_its_function() {
     }
 }
 
+/// The other way round: a route that nobody serves would start a function to say so.
+#[test]
+fn every_route_that_leads_to_a_function_is_served() {
+    let file = file();
+    for rewrite in array(&file, "rewrites") {
+        let source = text(rewrite, "source");
+        let is_it = |route: &&str| match source.strip_suffix("(.*)") {
+            Some(start) => route.starts_with(start) && route.len() > start.len(),
+            None => *route == source,
+        };
+        assert!(cliprelay::http::ROUTES.iter().any(is_it), "{source} is not served");
+    }
+}
+
 /// infra/vercel.md changes this line for the plan whose crons run once a day.
 #[test]
 fn the_cron_is_one_line_that_can_be_changed() {

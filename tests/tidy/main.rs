@@ -10,6 +10,7 @@ mod paths;
 mod rules;
 mod runbook;
 mod source;
+mod uploaded;
 
 use source::Source;
 use std::fs;

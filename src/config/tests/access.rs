@@ -67,7 +67,7 @@ fn keys_are_fetched_from_private_addresses_only_where_that_is_said() {
     let here = [("PUBLIC_URL", "http://localhost:3000")];
     assert!(keys("http://127.0.0.1:9999/k", &here).is_ok(), "on this machine");
     assert!(keys("http://10.0.0.7:8000/k", &here).is_err());
-    assert!(keys("http://127.0.0.1:9999/k", &[here[0], ("VERCEL", "1")]).is_err());
+    assert!(keys("http://127.0.0.1:9999/k", &[here[0], ("VERCEL", "1"), ("VERCEL_ENV", "production")]).is_err());
 }
 
 #[test]
@@ -101,7 +101,8 @@ fn everybody_is_let_in_on_this_machine_only() {
     let auth = |changes: &[(&str, &str)]| read(&[changes, &[("AUTH", "none")]].concat());
     for own in ["http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]:3000", "http://a.localhost"] {
         assert!(matches!(auth(&[("PUBLIC_URL", own)]), Ok(Config { auth: Auth::None, .. })), "{own}");
-        assert!(auth(&[("PUBLIC_URL", own), ("VERCEL", "1")]).is_err(), "{own} on a host");
+        let on_host = [("PUBLIC_URL", own), ("VERCEL", "1"), ("VERCEL_ENV", "production")];
+        assert!(auth(&on_host).is_err(), "{own} on a host");
     }
     for reachable in
         ["https://clips.example.com", "http://192.168.1.5:3000", "http://0.0.0.0:3000", "http://localhost.example.com"]
@@ -123,10 +124,8 @@ fn published_development_keys_are_refused_where_others_can_reach_us() {
     for variable in ["QSTASH_CURRENT_SIGNING_KEY", "QSTASH_NEXT_SIGNING_KEY"] {
         assert_eq!(wrong(&[(variable, PUBLISHED)]), [variable]);
         assert!(read(&[(variable, PUBLISHED), ("PUBLIC_URL", "http://localhost:3000")]).is_ok());
-        assert_eq!(
-            wrong(&[(variable, PUBLISHED), ("PUBLIC_URL", "http://localhost:3000"), ("VERCEL", "1")]),
-            [variable]
-        );
+        let on_host = [("PUBLIC_URL", "http://localhost:3000"), ("VERCEL", "1"), ("VERCEL_ENV", "production")];
+        assert_eq!(wrong(&[&[(variable, PUBLISHED)], &on_host[..]].concat()), [variable]);
     }
 }
 

@@ -38,6 +38,28 @@ fn a_preview_calls_itself_and_never_production() {
     assert_eq!(wrong(&elsewhere), ["PUBLIC_URL"], "nothing is derived away from the host");
 }
 
+/// A variable of the project's that is set for all its environments.
+#[test]
+fn a_preview_that_is_told_productions_address_does_not_start() {
+    for environment in ["preview", "development", "staging", ""] {
+        let host = [("VERCEL_ENV", environment), ("VERCEL_BRANCH_URL", "clips-git-try.vercel.app")];
+        let with = |url| [&VERCEL[..], &host, &[("PUBLIC_URL", url)]].concat();
+        for foreign in [
+            "https://clips.example.com",
+            "http://clips-abc123.vercel.app",
+            "https://clips-abc123.vercel.app/base",
+            "https://clips-abc123.vercel.app:8443",
+        ] {
+            let told = problems(&with(foreign));
+            assert_eq!(told.len(), 1, "{told:?}");
+            assert!(told[0].0 == "PUBLIC_URL" && told[0].1.contains("only production"), "{told:?}");
+        }
+        for own in ["https://clips-abc123.vercel.app", "https://clips-git-try.vercel.app/"] {
+            assert_eq!(good(&with(own)).public_url, own.parse().unwrap());
+        }
+    }
+}
+
 #[test]
 fn our_address_is_plain() {
     for bad in
@@ -85,6 +107,22 @@ fn deployments_keep_their_keys_apart() {
     let prefix = |changes: &[(&str, &str)]| redis(changes).1;
     assert_eq!(prefix(&[]), "cliprelay:");
     assert_eq!(prefix(&[("VERCEL_ENV", "preview")]), "cliprelay:", "only on the host");
-    assert_eq!(prefix(&[("VERCEL", "1"), ("VERCEL_ENV", "preview")]), "cliprelay:preview:");
-    assert_eq!(prefix(&[("VERCEL", "1"), ("VERCEL_ENV", "preview"), ("REDIS_PREFIX", "mine:")]), "mine:");
+    let on_host = |changes: &[(&str, &str)]| prefix(&[&VERCEL[..], changes].concat());
+    let branch = |name| on_host(&[("VERCEL_ENV", "preview"), ("VERCEL_GIT_COMMIT_REF", name)]);
+    assert_eq!(on_host(&[("VERCEL_ENV", "production"), ("VERCEL_GIT_COMMIT_REF", "main")]), "cliprelay:production:");
+    assert_eq!(branch("try-2.1_b"), "cliprelay:preview:try-2.1_b:");
+    // Deployments that no branch stands behind.
+    let preview = ("VERCEL_ENV", "preview");
+    assert_eq!(on_host(&[preview]), "cliprelay:preview:clips-abc123.vercel.app:");
+    assert_eq!(on_host(&[preview, ("VERCEL_DEPLOYMENT_ID", "dpl_1")]), "cliprelay:preview:dpl_1:");
+    assert_eq!(on_host(&[preview, ("VERCEL_GIT_COMMIT_REF", "x"), ("REDIS_PREFIX", "mine:")]), "mine:");
+    // Whatever a branch is called, its keys are its own, and none holds what a key's hash is told by.
+    let long = "a".repeat(200);
+    let odd = ["feature/{a}", "feature/(a)", "feature-a", "Ünï", "a:b", &long, &long[1..]];
+    let prefixes: std::collections::BTreeSet<String> = odd.iter().map(|name| branch(name)).collect();
+    assert_eq!(prefixes.len(), odd.len(), "{prefixes:?}");
+    for prefix in prefixes {
+        assert!(prefix.len() < 100 && prefix.is_ascii() && !prefix.contains(['{', '}', '(', '*', '/']), "{prefix}");
+        assert_eq!(prefix.matches(':').count(), 3, "{prefix}");
+    }
 }

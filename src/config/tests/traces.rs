@@ -33,7 +33,8 @@ fn the_signals_path_is_put_behind_the_collectors() {
         assert_eq!(traces.endpoint.as_str(), posted);
         assert_eq!((traces.service.as_str(), traces.before_answers), ("cliprelay", false));
     }
-    let on_a_host = traces(&[COLLECTOR, ("VERCEL", "1"), ("OTEL_SERVICE_NAME", "clips")]).expect("traces");
+    let on_a_host = traces(&[COLLECTOR, ("VERCEL", "1"), ("VERCEL_ENV", "production"), ("OTEL_SERVICE_NAME", "clips")])
+        .expect("traces");
     assert_eq!((on_a_host.service.as_str(), on_a_host.before_answers), ("clips", true));
 }
 

@@ -1,9 +1,10 @@
-//! Looks that change nothing: whether the table, its columns and the merge function are there for our key.
+//! Looks that change nothing: whether the table, its columns and the merge function are there for our key, and whether it may
+//! write.
 
 use super::{Columns, Error, Supabase, wire};
 use reqwest::Method;
 use reqwest::header::DATE;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// A table that nobody has: what asks about it can change nothing.
 const NO_TABLE: &str = "cliprelay no such table";
@@ -15,6 +16,17 @@ impl Supabase {
         url.query_pairs_mut().append_pair("select", &columns.join(",")).append_pair("limit", "1");
         let reply = self.call(self.request(Method::GET, url)).await?.ok(Error::rest)?;
         reply.json::<Vec<Value>>().map(drop)
+    }
+
+    /// Writes the columns that a finished job writes, in no row: no id is null and not null at once. A right is missed all the same.
+    pub async fn try_write(&self) -> Result<(), Error> {
+        let names = &self.options.columns;
+        let mut url = self.at(["rest", "v1", &self.options.table]);
+        url.query_pairs_mut().append_pair(&names.id, "is.null").append_pair(&names.id, "not.is.null");
+        let written = [&names.clips, &names.status, &names.updated].map(|name| (name.clone(), Value::Null));
+        let nothing: Map<String, Value> = written.into_iter().collect();
+        let request = self.request(Method::PATCH, url).header("prefer", "return=minimal").json(&nothing);
+        self.call(request).await?.ok(Error::rest).map(drop)
     }
 
     /// Whether the migration's merge function is there. It is called for a table that does not exist, so it changes nothing.

@@ -66,7 +66,8 @@ fn filled_in(text: &str, given: &[(&str, &str)]) -> String {
     let (inner, after) = rest.split_once('}').expect("an end");
     let (name, default) = inner.split_once(":-").unwrap_or((inner, ""));
     let (name, required) = name.split_once(":?").map_or((name, false), |(name, _)| (name, true));
-    let value = given.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
+    // Behind a colon an empty one counts as none.
+    let value = given.iter().find(|(known, value)| *known == name && !value.is_empty()).map(|(_, value)| *value);
     assert!(value.is_some() || !required, "{name} has to be given");
     format!("{before}{}{}", value.unwrap_or(default), filled_in(after, given))
 }

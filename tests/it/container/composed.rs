@@ -12,11 +12,27 @@ use std::path::Path;
 use tempfile::TempDir;
 
 const FILES: [&str; 3] = ["compose.yml", "compose.qstash.yml", "compose.try.yml"];
+/// What every part of ours runs in.
+const IMAGE: &str = "cliprelay:local";
 const SECRETS: [(&str, &str); 4] = [
     ("QSTASH_TOKEN", "compose-token-1"),
     ("QSTASH_CURRENT_SIGNING_KEY", "compose-current-1"),
     ("QSTASH_NEXT_SIGNING_KEY", "compose-next-1"),
     ("PUBLIC_URL", "https://clips.example.com"),
+];
+
+/// What infra/.env says of Klap, Supabase and who may ask.
+const STAND_INS: [(&str, &str); 10] = [
+    ("KLAP_API_URL", "http://127.0.0.1:9000/klap/v2"),
+    ("KLAP_API_KEY", "kak_sandbox"),
+    ("SUPABASE_URL", "http://127.0.0.1:9000/supabase"),
+    ("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_sandbox"),
+    ("ALLOW_PRIVATE_ADDRESSES", "127.0.0.1:9000"),
+    ("AUTH", "api-key"),
+    ("API_KEYS", "shop:compose-api-key"),
+    ("WORKER_SECRET", "compose-worker-secret"),
+    ("POLL_DELAY_MIN", "1"),
+    ("POLL_DELAY_MAX", "1"),
 ];
 
 /// Services of a file, running.
@@ -129,25 +145,51 @@ async fn with_our_broker_the_parts_find_each_other_by_name() {
     let sandbox = Compose::read("compose.try.yml", &[]).services["sandbox"].clone();
     containers.start("broker", &compose.services["broker"], &[]).await;
     containers.start("sandbox", &sandbox, &[]).await;
-    let variables = [
-        &SECRETS[..3],
-        &[
-            ("KLAP_API_URL", "http://127.0.0.1:9000/klap/v2"),
-            ("KLAP_API_KEY", "kak_sandbox"),
-            ("SUPABASE_URL", "http://127.0.0.1:9000/supabase"),
-            ("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_sandbox"),
-            ("ALLOW_PRIVATE_ADDRESSES", "127.0.0.1:9000"),
-            ("AUTH", "api-key"),
-            ("API_KEYS", "shop:compose-api-key"),
-            ("WORKER_SECRET", "compose-worker-secret"),
-            ("POLL_DELAY_MIN", "1"),
-            ("POLL_DELAY_MAX", "1"),
-        ],
-    ]
-    .concat();
+    let variables = [&SECRETS[..3], &STAND_INS].concat();
     containers.start("cliprelay", &compose.services["cliprelay"], &variables).await;
     assert_eq!(containers.completed("compose-api-key").await.len(), 1);
     containers.stop().await;
+}
+
+/// The file of variables is the sample, with what `compose.qstash.yml` needs filled in; QStash's part is taken by our broker.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_qstash_the_sample_file_filled_in_is_enough() {
+    let sample = include_str!("../../../infra/env.example");
+    let lines = sample.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('='));
+    let mut variables: BTreeMap<&str, &str> = lines.collect();
+    variables.extend(SECRETS);
+    variables.extend(STAND_INS);
+    variables.extend([("PUBLIC_URL", "http://cliprelay:3000"), ("QSTASH_URL", "http://broker:8080")]);
+    let variables: Vec<(&str, &str)> = variables.into_iter().collect();
+    // Compose fills in from the same file.
+    let compose = Compose::read("compose.qstash.yml", &variables);
+    let service = &compose.services["cliprelay"];
+    assert_eq!(service.environment["REDIS_URL"], "redis://redis:6379", "the Redis of the file, not of this machine");
+    let mut containers = Containers::new();
+    let broker = Compose::read("compose.yml", &SECRETS).services["broker"].clone();
+    let sandbox = Compose::read("compose.try.yml", &[]).services["sandbox"].clone();
+    containers.start("broker", &broker, &[]).await;
+    containers.start("sandbox", &sandbox, &[]).await;
+    containers.start("cliprelay", service, &variables).await;
+    assert_eq!(containers.completed("compose-api-key").await.len(), 1);
+    containers.stop().await;
+}
+
+/// Services that build one image build it at the same time, and only one of them can have it.
+#[test]
+fn the_image_is_built_by_one_service_and_there_for_the_others() {
+    for file in FILES {
+        let compose = Compose::read(file, &SECRETS);
+        let ours = compose.services.iter().filter(|(_, service)| service.raw["image"] == IMAGE);
+        let (builds, takes): (Vec<_>, Vec<_>) = ours.partition(|(_, service)| service.raw["build"].is_object());
+        let [(builder, service)] = builds[..] else { panic!("{file}: built by {} services", builds.len()) };
+        let dockerfile = service.raw["build"]["dockerfile"].as_str().expect("a path");
+        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(dockerfile).is_file());
+        for (name, service) in takes {
+            assert!(service.raw["depends_on"][builder].is_object(), "{file}: {name} may come before its image");
+            assert_eq!(service.raw["pull_policy"], "never", "{file}: nobody else's image for {name}");
+        }
+    }
 }
 
 #[test]
@@ -169,14 +211,12 @@ fn every_part_is_held_to_little() {
                 assert_eq!(how["condition"], "service_healthy", "{file}: {name} does not wait for {other}");
                 assert!(compose.services[other].health.is_some(), "{file}: {other} has no health check");
             }
-            if raw["build"].is_object() {
+            if raw["image"] == IMAGE {
                 let grace: u64 = raw["stop_grace_period"]
                     .as_str()
                     .and_then(|text| text.strip_suffix('s')?.parse().ok())
                     .expect("seconds");
                 assert!(grace > 30, "{file}: {name} is killed while it still hands over");
-                let dockerfile = raw["build"]["dockerfile"].as_str().expect("a path");
-                assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(dockerfile).is_file());
             }
         }
     }

@@ -95,6 +95,7 @@ async fn nothing_that_wakes_the_sweep() {
     let report = stand.examine().await;
     assert!(of(&report, "qstash.schedule").seen.contains("by itself"), "{report:#?}");
     stand.set("VERCEL", "1");
+    stand.set("VERCEL_ENV", "production");
     stand.finds("qstash.schedule", Warn, &["CRON_SECRET", "cliprelay setup"]).await;
     stand.set("CRON_SECRET", "planted-cron-secret-19ab77");
     let report = stand.examine().await;

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use cliprelay::app::doctor::State::{Fail, Ok, Skipped, Warn};
 use cliprelay::app::http_client;
-use cliprelay::embedded::supabase as standin;
+use cliprelay::embedded::supabase::{self as standin, Fault, Op, Planned};
 use serde_json::{Value, json};
 
 async fn stand() -> Stand {
@@ -88,6 +88,25 @@ async fn a_table_without_a_column_and_none_at_all() {
     stand.finds("supabase.table", Fail, &["owner_id", "SUPABASE_PROJECT_COLUMNS"]).await;
     stand.set("SUPABASE_PROJECTS_TABLE", "works");
     stand.finds("supabase.table", Fail, &["no table works", "SUPABASE_PROJECTS_TABLE"]).await;
+}
+
+/// A key that may read and not write would be found out when a job is finished, and paid for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_may_not_be_written() {
+    let stand = stand().await;
+    stand.finds("supabase.table", Ok, &["may be written"]).await;
+    let plan = |status: u16, body: Value| Planned {
+        op: Op::RowPatch,
+        times: 1,
+        fault: Fault::Answer { status, body: body.to_string(), retry_after: None },
+    };
+    let denied = json!({"code": "42501", "message": "permission denied for table projects"});
+    stand.sandbox.supabase.plan(plan(403, denied));
+    let words = ["not written", "permission denied", "grant select, update on projects to service_role"];
+    stand.finds("supabase.table", Fail, &words).await;
+    let read_only = json!({"code": "25006", "message": "cannot execute UPDATE in a read-only transaction"});
+    stand.sandbox.supabase.plan(plan(405, read_only));
+    stand.finds("supabase.table", Fail, &["cannot be written", "read-only transaction"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -102,6 +102,7 @@ async fn what_has_drifted_is_put_right() {
     queue(&stand, Method::POST, "/v2/schedules/cliprelay-sweep/pause").await;
     stand.finds("qstash.schedule", Warn, &["paused", "cliprelay setup"]).await;
     bucket(&stand, Method::PUT, Some(json!({"public": false, "allowed_mime_types": ["image/png"]}))).await;
+    stand.set("SUPABASE_BUCKET_ACCESS", "public");
     let (code, told) = setup(&stand, &["--yes", "--every", "10"]).await;
     assert_eq!(code, Some(0), "{told:#}");
     let detail = |what| step(&told, what)["detail"].as_str().unwrap().to_owned();
@@ -120,6 +121,93 @@ async fn what_has_drifted_is_put_right() {
     let (_, told) = setup(&stand, &["--yes", "--every", "10"]).await;
     assert!(step(&told, "schedule")["detail"].as_str().unwrap().contains("another Authorization"), "{told:#}");
     stand.finds("qstash.schedule", Ok, &["wakes the sweep"]).await;
+}
+
+/// What is in a private bucket was somebody's to hide: it is opened when that is said, not because it is the default.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_private_bucket_is_not_opened_unasked() {
+    let mut stand = stand().await;
+    assert_eq!(setup(&stand, &["--yes", "--no-schedule"]).await.0, Some(0));
+    bucket(&stand, Method::PUT, Some(json!({"public": false, "allowed_mime_types": ["image/png"]}))).await;
+    for unsaid in ["", " "] {
+        stand.set("SUPABASE_BUCKET_ACCESS", unsaid);
+        let (code, told) = setup(&stand, &["--yes", "--no-schedule"]).await;
+        // The doctor tells the same.
+        assert_eq!(code, Some(1), "{told:#}");
+        let by_hand = step(&told, "bucket");
+        assert_eq!(by_hand["action"], "by hand", "{told:#}");
+        for words in ["clips is private", "SUPABASE_BUCKET_ACCESS=private", "=public"] {
+            assert!(by_hand["detail"].as_str().unwrap().contains(words), "{told:#}");
+        }
+        // What else is wrong is put right.
+        let clips = bucket(&stand, Method::GET, None).await;
+        let types = json!(["image/png", "video/mp4"]);
+        assert_eq!((&clips["public"], &clips["allowed_mime_types"]), (&false.into(), &types));
+    }
+    stand.finds("supabase.bucket", Fail, &["SUPABASE_BUCKET_ACCESS=private", "everybody"]).await;
+    stand.set("SUPABASE_BUCKET_ACCESS", "public");
+    let (code, told) = setup(&stand, &["--yes", "--no-schedule"]).await;
+    assert_eq!(code, Some(0), "{told:#}");
+    assert!(step(&told, "bucket")["detail"].as_str().unwrap().contains("public, with all that is in it"), "{told:#}");
+    // The other way round it is what the configuration says, and hides rather than shows.
+    stand.set("SUPABASE_BUCKET_ACCESS", "private");
+    assert_eq!(setup(&stand, &["--yes", "--no-schedule"]).await.0, Some(0));
+    assert_eq!(bucket(&stand, Method::GET, None).await["public"], false);
+}
+
+/// Two deployments of one account: the second must not take the first one's sweep from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schedule_of_another_deployment_is_left_alone() {
+    let mut stand = stand().await;
+    assert_eq!(setup(&stand, &["--yes"]).await.0, Some(0));
+    let schedules = queue(&stand, Method::GET, "/v2/schedules").await;
+    let first = stand.env()["PUBLIC_URL"].clone();
+    stand.set("PUBLIC_URL", "https://second.example.com");
+    for what in [&["--yes", "--no-doctor"][..], &["--yes", "--remove"]] {
+        let (code, told) = setup(&stand, what).await;
+        let by_hand = step(&told, "schedule");
+        assert_eq!(
+            (code, &by_hand["action"], &told["changed"]),
+            (Some(0), &"by hand".into(), &false.into()),
+            "{told:#}"
+        );
+        for words in [first.as_str(), "--schedule-id", "--take-over"] {
+            assert!(by_hand["detail"].as_str().unwrap().contains(words), "{told:#}");
+        }
+        assert_eq!(queue(&stand, Method::GET, "/v2/schedules").await, schedules);
+    }
+    let (_, told) = setup(&stand, &["--yes", "--no-doctor", "--schedule-id", "second"]).await;
+    assert_eq!(step(&told, "schedule")["action"], "put", "{told:#}");
+    assert_eq!(queue(&stand, Method::GET, "/v2/schedules").await.as_array().unwrap().len(), 2);
+    // Or it has moved here.
+    assert_eq!(setup(&stand, &["--yes", "--no-doctor", "--take-over"]).await.1["changed"], true);
+    let taken = queue(&stand, Method::GET, "/v2/schedules/cliprelay-sweep").await;
+    assert_eq!(taken["destination"], "https://second.example.com/api/cron/klap");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retries_and_timeout_are_put_right_too() {
+    let stand = stand().await;
+    let arguments = ["--yes", "--no-bucket", "--no-doctor"];
+    assert_eq!(setup(&stand, &arguments).await.0, Some(0));
+    let made = queue(&stand, Method::GET, "/v2/schedules/cliprelay-sweep").await;
+    assert_eq!((&made["retries"], &made["timeout"]), (&0.into(), &60.into()), "{made:#}");
+    let url = format!("http://{}/v2/schedules/{}", stand.broker.address, made["destination"].as_str().unwrap());
+    let secret = format!("Bearer {}", stand.env()["WORKER_SECRET"]);
+    let other = [
+        ("upstash-schedule-id", "cliprelay-sweep"),
+        ("upstash-cron", "*/5 * * * *"),
+        ("upstash-retries", "3"),
+        ("upstash-timeout", "300s"),
+        ("upstash-forward-authorization", &secret),
+    ];
+    let request = http_client().unwrap().post(url).bearer_auth(TOKEN);
+    let request = other.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let (_, told) = setup(&stand, &arguments).await;
+    let detail = step(&told, "schedule")["detail"].as_str().unwrap();
+    assert!(detail.contains("3 retries become 0") && detail.contains("a timeout of 300 becomes 60 s"), "{told:#}");
+    assert_eq!(setup(&stand, &arguments).await.1["changed"], false);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Up, down, up again, and everything else in the database as it was.
 
-use super::{DOWN, FRESH, OWNER, PROJECTS, SUPERUSER, UP, bare, lived_in, merge, merge_into, migrated};
+use super::{BOTH, DOWN, Defaults, FRESH, OWNER, PROJECTS, SUPERUSER, UP, bare, lived_in, merge, merge_into, migrated};
 use crate::support::postgres::Server;
 
 const BUCKETS: &str = "select id, public from storage.buckets order by id";
@@ -10,8 +10,9 @@ const POLICIES: &str =
 
 #[test]
 fn up_and_down_leave_the_database_as_it_was() {
-    let server = bare();
-    for projects in ["", PROJECTS] {
+    let server = bare(Defaults::All);
+    for (projects, defaults) in [("", Defaults::All), (PROJECTS, Defaults::All), ("", Defaults::None)] {
+        defaults.set(&server);
         server.sql(OWNER, projects).unwrap();
         let before = server.schema();
         let rows = server.sql(OWNER, ROWS);
@@ -62,6 +63,17 @@ fn a_bucket_that_exists_keeps_its_settings_and_one_with_clips_stays() {
 }
 
 #[test]
+fn a_bucket_that_was_there_before_stays_though_it_is_empty() {
+    let server = bare(Defaults::None);
+    server.sql(OWNER, "insert into storage.buckets (id, name, public) values ('videos', 'videos', false)").unwrap();
+    // Also where it was run twice, and undone twice.
+    for statements in [UP, UP, DOWN, DOWN, UP, DOWN] {
+        server.sql(OWNER, statements).unwrap();
+        assert_eq!(server.sql(OWNER, BUCKETS).unwrap(), "videos|f");
+    }
+}
+
+#[test]
 fn what_was_merged_stays_when_it_is_undone() {
     let server = migrated();
     assert_eq!(server.sql_as("service_role", &merge(1)).unwrap(), "1");
@@ -100,27 +112,56 @@ fn where_storage_is_another_roles_all_but_the_policies_is_done() {
     server.sql(OWNER, DOWN).unwrap();
 }
 
+/// What somebody with a token does to it, and what comes of it.
+fn by(server: &Server, user: &str, statement: &str) -> String {
+    server.sql_as("authenticated", &format!("set request.jwt.claim.sub = '{user}'; {statement}")).unwrap()
+}
+
 #[test]
 fn a_fresh_project_gets_a_table_that_works() {
-    let server = bare();
-    server.sql(OWNER, UP).unwrap();
-    server.sql(OWNER, FRESH).unwrap();
-    let (schema, user) = (server.schema(), super::USER);
-    server.sql(OWNER, FRESH).unwrap();
-    assert_eq!(schema, server.schema(), "a second time it changes nothing");
-    let speaks = |user: &str| format!("set request.jwt.claim.sub = '{user}';");
-    let mine = "insert into projects (video_url) values ('https://example.com/v.mp4') returning id";
-    let id = server.sql_as("authenticated", &format!("{}{mine}", speaks(user))).unwrap();
-    assert_eq!(server.sql_as("service_role", &merge_into("projects", &id, "[1]", "ready")).unwrap(), "1");
-    let seen = "select status, folders, user_id from projects";
-    let expected = format!("ready|{{\"clips\": [1]}}|{user}");
-    assert_eq!(server.sql_as("authenticated", &format!("{}{seen}", speaks(user))).unwrap(), expected);
-    assert_eq!(server.sql_as("authenticated", &format!("{}{seen}", speaks(super::PROJECT))).unwrap(), "");
-    assert_eq!(server.sql_as("anon", seen).unwrap(), "");
-    // The older app's table is not replaced by it.
-    server.sql(OWNER, "drop table projects").unwrap();
-    server.sql(OWNER, PROJECTS).unwrap();
-    let before = server.sql(OWNER, ROWS).unwrap();
-    super::refuses(server.sql(OWNER, FRESH), "42883");
-    assert_eq!(server.sql(OWNER, ROWS).unwrap(), before);
+    let mut schemas = Vec::new();
+    for defaults in BOTH {
+        let (server, user) = (bare(defaults), super::USER);
+        server.sql(OWNER, UP).unwrap();
+        server.sql(OWNER, FRESH).unwrap();
+        let schema = server.schema();
+        server.sql(OWNER, FRESH).unwrap();
+        assert_eq!(schema, server.schema(), "a second time it changes nothing");
+        let mine = "insert into projects (video_url) values ('https://example.com/v.mp4') returning id";
+        let id = by(&server, user, mine);
+        assert_eq!(server.sql_as("service_role", &merge_into("projects", &id, "[1]", "ready")).unwrap(), "1");
+        let seen = "select status, folders, user_id from projects";
+        let expected = format!("ready|{{\"clips\": [1]}}|{user}");
+        assert_eq!(by(&server, user, seen), expected, "{defaults:?}");
+        assert_eq!(by(&server, super::PROJECT, seen), "");
+        assert_eq!(by(&server, super::PROJECT, "delete from projects returning id"), "");
+        for statement in [seen, "truncate projects"] {
+            super::refuses(server.sql_as("anon", statement), "42501");
+        }
+        super::refuses(server.sql_as("authenticated", "truncate projects"), "42501");
+        assert_eq!(by(&server, user, "update projects set status = 'draft' returning status"), "draft");
+        assert_eq!(by(&server, user, "delete from projects returning 'gone'"), "gone");
+        let rights = "select grantee, privilege_type from information_schema.role_table_grants
+            where table_name = 'projects' and grantee in ('anon', 'authenticated') order by 1, 2";
+        schemas.push(server.sql(OWNER, rights).unwrap());
+    }
+    assert_eq!(schemas[0], schemas[1], "the rights are the same on every project");
+}
+
+/// An app's own table is not ours to open or to close, whatever it is like.
+#[test]
+fn a_table_that_is_there_keeps_its_rights() {
+    for defaults in BOTH {
+        let server = bare(defaults);
+        for theirs in [PROJECTS, "create table projects (user_id uuid)", "create view projects as select 1 as user_id"]
+        {
+            server.sql(OWNER, theirs).unwrap();
+            let (schema, rows) = (server.schema(), server.sql(OWNER, ROWS));
+            server.sql(OWNER, FRESH).unwrap();
+            assert_eq!(server.schema(), schema, "{defaults:?}");
+            assert_eq!(server.sql(OWNER, ROWS), rows);
+            let kind = if theirs.contains("view") { "view" } else { "table" };
+            server.sql(OWNER, &format!("drop {kind} projects; drop type if exists project_status")).unwrap();
+        }
+    }
 }

@@ -11,6 +11,7 @@ const UP: &str = include_str!("../../../infra/supabase/20261123000000_cliprelay.
 const DOWN: &str = include_str!("../../../infra/supabase/20261123000000_cliprelay_down.sql");
 const FRESH: &str = include_str!("../../../infra/supabase/projects.sql");
 const SURROUNDINGS: &str = include_str!("surroundings.sql");
+const TODAY: &str = include_str!("today.sql");
 /// An older app's table, with one row.
 const PROJECTS: &str = include_str!("projects.sql");
 
@@ -19,23 +20,50 @@ const OWNER: &str = "postgres";
 const PROJECT: &str = "11111111-1111-4111-8111-111111111111";
 const USER: &str = "22222222-2222-4222-8222-222222222222";
 
+/// What a new table's rights are, by the age of the Supabase project: everybody's, or nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Defaults {
+    All,
+    None,
+}
+
+const BOTH: [Defaults; 2] = [Defaults::All, Defaults::None];
+
+impl Defaults {
+    fn set(self, server: &Server) {
+        if self == Self::None {
+            server.sql(SUPERUSER, TODAY).expect("today's default rights");
+        }
+    }
+}
+
 /// A Supabase project without anything of ours, and without a table of projects.
-fn bare() -> Server {
+fn bare(defaults: Defaults) -> Server {
     let server = Server::start();
     server.sql(SUPERUSER, SURROUNDINGS).expect("the surroundings");
+    defaults.set(&server);
     server
 }
 
-/// One with the older app's table.
-fn lived_in() -> Server {
-    let server = bare();
+/// One with the older app's table, whose rights are of its own time.
+fn lived_in_with(defaults: Defaults) -> Server {
+    let server = bare(Defaults::All);
     server.sql(OWNER, PROJECTS).expect("the older app's table");
+    defaults.set(&server);
     server
+}
+
+fn lived_in() -> Server {
+    lived_in_with(Defaults::All)
 }
 
 /// The same after the migration.
 fn migrated() -> Server {
-    let server = lived_in();
+    migrated_with(Defaults::All)
+}
+
+fn migrated_with(defaults: Defaults) -> Server {
+    let server = lived_in_with(defaults);
     server.sql(OWNER, UP).expect("the migration");
     server
 }

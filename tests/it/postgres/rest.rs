@@ -1,7 +1,7 @@
 //! Our client against a real Postgres. `PostgREST` is not to be had from a package registry, so what we use of it stands
 //! here in few lines: the requests become the statements that it would make of them, under the caller's role.
 
-use super::{DOWN, OWNER, PROJECT, UP, USER, lived_in};
+use super::{DOWN, Defaults, OWNER, PROJECT, UP, USER, lived_in, lived_in_with};
 use crate::support::postgres::{Refused, Server};
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use cliprelay::services::outbound;
-use cliprelay::services::supabase::{Access, Columns, Merge, MergedClips, Options, Supabase, Timeouts};
+use cliprelay::services::supabase::{Access, Columns, Error, Merge, MergedClips, Options, Supabase, Timeouts};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,8 +63,10 @@ fn parts(query: Option<String>) -> (String, String) {
     for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
         match value.split_once('.') {
             _ if name == "select" => columns = value.into_owned(),
+            _ if name == "limit" => {}
             Some(("eq", wanted)) => filters.push(format!("{name} = {}", quoted(wanted))),
             Some(("is", "null")) => filters.push(format!("{name} is null")),
+            Some(("not", "is.null")) => filters.push(format!("{name} is not null")),
             _ => panic!("{name}={value} is not expected of our client"),
         }
     }
@@ -215,4 +217,24 @@ async fn guarded_merges_and_edits_at_once_lose_nothing() {
         assert_eq!(row["folders"][format!("edit_{n}")], true, "{row:#}");
     }
     assert_eq!((&row["folders"]["clips"], &row["folders"]["images"]), (&json!(["last"]), &json!(["a.png"])));
+}
+
+/// On a project of today's, whatever the table: a look that changes nothing finds a missing right to write.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_right_is_found_without_a_write() {
+    let server = Arc::new(lived_in_with(Defaults::None));
+    let service = client(&server, KEY).await;
+    let versions = || server.sql(OWNER, "select xmin, row_to_json(projects) from projects").unwrap();
+    let before = versions();
+    service.try_write().await.unwrap();
+    for (revoked, given) in [("update", "select"), ("update", "select, update (folders, status)")] {
+        server.sql(OWNER, &format!("revoke {revoked} on projects from service_role")).unwrap();
+        server.sql(OWNER, &format!("grant {given} on projects to service_role")).unwrap();
+        service.try_columns(&service.columns().all()).await.unwrap();
+        let refused = service.try_write().await.unwrap_err();
+        assert!(matches!(&refused, Error::Unauthorized(why) if why.contains("permission denied")), "{refused}");
+    }
+    server.sql(OWNER, "grant update (updated_at) on projects to service_role").unwrap();
+    service.try_write().await.unwrap();
+    assert_eq!(versions(), before);
 }

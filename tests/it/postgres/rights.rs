@@ -1,6 +1,6 @@
 //! Who may do what: the service merges and stores, and nobody else does in its place.
 
-use super::{DOWN, OWNER, PROJECT, UP, USER, lived_in, merge, merge_into, migrated, refuses};
+use super::{BOTH, DOWN, OWNER, PROJECT, UP, USER, lived_in, merge, merge_into, migrated, migrated_with, refuses};
 use crate::support::postgres::{Refused, Server};
 
 const CLIP: &str = "p1/clips/job_0193f1c2a7b84d0e9f60a1b2c3d4e5f6/abc-def.mp4";
@@ -18,15 +18,17 @@ fn count(server: &Server, answer: &Result<String, Refused>, name: &str) -> Strin
 
 #[test]
 fn only_the_service_may_merge() {
-    let server = migrated();
-    for role in ["anon", "authenticated"] {
-        refuses(server.sql_as(role, &merge(1)), "42501");
-        refuses(server.sql_as(role, "select public.cliprelay_object('{}')"), "42501");
+    for defaults in BOTH {
+        let server = migrated_with(defaults);
+        for role in ["anon", "authenticated"] {
+            refuses(server.sql_as(role, &merge(1)), "42501");
+            refuses(server.sql_as(role, "select public.cliprelay_object('{}')"), "42501");
+        }
+        assert_eq!(server.sql_as("service_role", &merge(1)).unwrap(), "1");
+        // The rights hold after it was migrated twice, and with the default rights that Supabase gives to all functions.
+        server.sql(OWNER, UP).unwrap();
+        refuses(server.sql_as("anon", &merge(1)), "42501");
     }
-    assert_eq!(server.sql_as("service_role", &merge(1)).unwrap(), "1");
-    // The rights hold after it was migrated twice, and with the default rights that Supabase gives to all functions.
-    server.sql(OWNER, UP).unwrap();
-    refuses(server.sql_as("anon", &merge(1)), "42501");
 }
 
 #[test]

@@ -111,6 +111,7 @@ proptest! {
         let mut variables: BTreeMap<&str, String> = REST.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         if host {
             variables.insert("VERCEL", "1".to_owned());
+            variables.insert("VERCEL_ENV", "production".to_owned());
             variables.insert("CRON_SECRET", "cron-secret-1234".to_owned());
         }
         let mut wrong = BTreeSet::new();

@@ -50,7 +50,7 @@ async fn a_job_the_cron_and_a_preview_as_deployed() {
     assert_eq!(production.edge.passed_to(WORKER).len(), pushes, "the preview's pushes come to the preview");
     let keys: Vec<String> = redis::query(&world.redis, &["KEYS", "*"]);
     let of = |environment: &str| {
-        let prefix = format!("{{cliprelay:{environment}:}}");
+        let prefix = format!("{{cliprelay:{environment}:");
         keys.iter().filter(|key| key.starts_with(&prefix)).count()
     };
     assert!(of("production") > 0 && of("preview") > 0, "{keys:?}");

@@ -16,6 +16,12 @@ pub struct Schedule {
     pub method: String,
     #[serde(deserialize_with = "lenient::headers")]
     pub header: Headers,
+    /// Not told where there are none.
+    #[serde(deserialize_with = "lenient::number")]
+    pub retries: Option<i64>,
+    /// Not told by every server; in seconds, though logs have milliseconds.
+    #[serde(deserialize_with = "lenient::number")]
+    pub timeout: Option<i64>,
     pub is_paused: bool,
     /// Of the last firing's messages: `IN_PROGRESS`, `SUCCESS` or `FAIL`.
     pub last_schedule_states: BTreeMap<String, String>,
