@@ -48,6 +48,7 @@ fn setup(parts: Parts) -> Result<Setup> {
         let store = RedisStore::connect(&options);
         Some((variable, store.map_err(|error| usable(variable, error.to_string())).ok()?))
     });
+    let redis_on_vercel = parts.redis_on_vercel.and_then(|options| RedisStore::connect(&options).ok());
     let klap = parts.klap.map(|options| (options.url.clone(), klap::Klap::new(http.clone(), options)));
     let service = match &parts.public_url {
         None => None,
@@ -63,6 +64,7 @@ fn setup(parts: Parts) -> Result<Setup> {
     Ok(Setup {
         problems,
         redis,
+        redis_on_vercel,
         qstash,
         klap,
         supabase,
@@ -71,7 +73,6 @@ fn setup(parts: Parts) -> Result<Setup> {
         operator_secrets: parts.operator_secrets,
         cors_origins: parts.cors_origins,
         serverless: parts.serverless,
-        exposed: parts.exposed,
         now: clock::unix_seconds,
     })
 }

@@ -6,6 +6,7 @@ use crate::config::{Config, Logs};
 use crate::embedded::broker::{self, Account, Broker, DEV_USERS, Data};
 use crate::embedded::cutter;
 use crate::embedded::sandbox::{self, Sandbox};
+pub use crate::http::DEV_SECRET as OPERATOR_SECRET;
 use anyhow::{Context, Result};
 use secrecy::ExposeSecret;
 use std::collections::HashMap;
@@ -13,8 +14,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use tokio::net::TcpListener;
 
-/// Opens the operator's routes on this machine.
-pub const OPERATOR_SECRET: &str = "cliprelay-dev";
 const PACE: [&str; 2] = ["POLL_DELAY_MIN", "POLL_DELAY_MAX"];
 /// Requests for work per minute, unless the environment says otherwise.
 const LOCAL_RATE: &str = "6000";

@@ -5,7 +5,7 @@ use super::{http_client, route};
 use crate::config::{Parts, Problem, Problems};
 use crate::services::{qstash, supabase};
 use crate::setup::{Bucket, Schedule, Setup};
-pub use crate::setup::{Error, Step};
+pub use crate::setup::{Error, MINUTES, Step};
 use anyhow::Result;
 
 /// What is asked for on the command line.

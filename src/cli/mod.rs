@@ -199,8 +199,8 @@ const DOCTOR: &str = "Reads the environment as `serve` does, asks Redis, QStash,
 #[command(after_help = SETUP)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 struct SetUp {
-    /// Minutes between two calls of the sweep.
-    #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
+    /// Minutes between two calls of the sweep: 1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30 or 60.
+    #[arg(long, value_name = "MINUTES", default_value_t = 5, value_parser = setup::minutes)]
     every: u32,
     /// Make no schedule: something else wakes the sweep (Vercel Pro's cron, a service that runs as a process).
     #[arg(long, conflicts_with_all = ["remove", "every"])]
@@ -238,7 +238,7 @@ const SETUP: &str = "Reads the environment as `serve` does. Shows what it would 
                      alone, and so are a private bucket (unless SUPABASE_BUCKET_ACCESS says public) and a schedule that \
                      calls another host. The database's part is an SQL file for its owner to run: it tells which, and whether it was \
                      run.\nExit codes: 0 done and nothing failed in the check afterwards, 1 something did, 2 bad usage or \
-                     configuration.";
+                     configuration, 3 QStash or Supabase could not be reached.";
 
 #[derive(Args)]
 #[command(after_help = COMPLETIONS)]

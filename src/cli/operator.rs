@@ -1,7 +1,7 @@
 //! A running service as its operator sees it: what is asked of `/api/admin`, and what is wrong in words that say what to do.
 
 use super::client::{operator_secret, service};
-use super::watch::{Service, unreachable};
+use super::watch::{Service, is_bad_usage, unreachable};
 use super::{End, Server};
 use anyhow::anyhow;
 use clap::Args;
@@ -48,7 +48,7 @@ impl Operator {
             StatusCode::NOT_FOUND if body["code"].is_null() => {
                 End::failed(anyhow!("{server} has no such route: is it this version of cliprelay?"))
             }
-            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY if body["code"] != "cannot_retry" => {
+            _ if is_bad_usage(status) && body["code"] != "cannot_retry" => {
                 End::usage(format!("the service answered {}: {detail}", status.as_u16()))
             }
             StatusCode::SERVICE_UNAVAILABLE => End::failed(anyhow!(

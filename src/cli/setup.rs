@@ -2,7 +2,7 @@
 
 use super::doctor::{as_value, table, verdict};
 use super::{End, SetUp, environment};
-use crate::app::setup::{Error, Step, Wanted, prepare};
+use crate::app::setup::{Error, MINUTES, Step, Wanted, prepare};
 use serde_json::{Value, json};
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -47,6 +47,13 @@ pub(super) async fn setup(asked: SetUp) -> Result<(), End> {
     report.as_ref().map_or(Ok(()), verdict)
 }
 
+/// Between two calls; only what divides an hour is the same all day.
+pub(super) fn minutes(given: &str) -> Result<u32, String> {
+    let minutes = given.parse().ok().filter(|minutes| MINUTES.contains(minutes));
+    minutes
+        .ok_or_else(|| format!("must divide an hour: one of {}", MINUTES.map(|minutes| minutes.to_string()).join(", ")))
+}
+
 fn show(plan: &[Step], changes: usize, dry: bool) {
     for step in plan {
         out!("{:8}  {}: {}", step.verb(), step.what, step.detail);
@@ -80,5 +87,9 @@ fn agreed(asked: &SetUp) -> Result<bool, End> {
 }
 
 fn ended(error: Error) -> End {
-    End::failed(anyhow::Error::new(error).context("not all could be set up; `cliprelay doctor` tells more"))
+    const CONTEXT: &str = "not all could be set up; `cliprelay doctor` tells more";
+    if error.is_away() {
+        return End::unreachable(format!("{CONTEXT}: {error}"));
+    }
+    End::failed(anyhow::Error::new(error).context(CONTEXT))
 }

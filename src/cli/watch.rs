@@ -86,7 +86,12 @@ pub(super) async fn read(answer: reqwest::Response) -> Result<Value, End> {
     }
     let detail = body["detail"].as_str().unwrap_or("the service gave no reason");
     let message = format!("the service answered {}: {detail}", status.as_u16());
-    Err(if status.is_client_error() { End::usage(message) } else { End::failed(anyhow::anyhow!(message)) })
+    Err(if is_bad_usage(status) { End::usage(message) } else { End::failed(anyhow::anyhow!(message)) })
+}
+
+/// Whether asking otherwise would help, or another key: not what stands in the way just now, or is not there.
+pub(super) fn is_bad_usage(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 401 | 403 | 413 | 415 | 422)
 }
 
 /// What is on the screen.

@@ -2,6 +2,7 @@
 //! variable is a problem, never another mode. Secrets are wrapped as they are read and never printed.
 
 mod auth;
+mod operators;
 mod parts;
 mod problems;
 mod protection;
@@ -127,7 +128,7 @@ impl Config {
         let qstash = qstash::read(&mut reader, exposed);
         let klap = klap_options(&mut reader);
         let supabase = supabase_options(&mut reader);
-        let operator_secrets = operator_secrets(&mut reader);
+        let operator_secrets = operators::secrets(&mut reader, exposed);
         let cors_origins = origins(&mut reader);
         let allow_private = allow_private(&mut reader);
         let auth = auth::read(&mut reader, exposed, &allow_private);
@@ -156,7 +157,7 @@ impl Config {
             supabase,
             auth,
             auth_unused,
-            operator_secrets,
+            operator_secrets: operator_secrets.into_iter().map(|(_, secret)| secret).collect(),
             metrics_open: false,
             cors_origins,
             limits: times.limits,
@@ -254,14 +255,6 @@ fn supabase_options(reader: &mut Reader<'_>) -> Option<supabase::Options> {
         columns: columns.ok()?,
         timeouts: supabase::Timeouts::default(),
     })
-}
-
-fn operator_secrets(reader: &mut Reader<'_>) -> Vec<SecretString> {
-    let secrets: Vec<_> = ["WORKER_SECRET", "CRON_SECRET"].into_iter().filter_map(|name| reader.secret(name)).collect();
-    if secrets.is_empty() {
-        reader.problem("WORKER_SECRET", "is missing: what opens the operator's routes (or CRON_SECRET)");
-    }
-    secrets
 }
 
 fn origins(reader: &mut Reader<'_>) -> Vec<String> {

@@ -3,8 +3,8 @@
 
 use super::problems::{Problem, Reader};
 use super::{
-    Config, QStashConfig, StoreConfig, allow_private, auth, is_loopback, klap_options, origins, public_url, qstash,
-    redis, supabase_options,
+    Config, QStashConfig, StoreConfig, allow_private, auth, is_loopback, klap_options, operators, origins, public_url,
+    qstash, redis, supabase_options,
 };
 use crate::http::Auth;
 use crate::services::{klap, supabase};
@@ -19,6 +19,8 @@ pub struct Parts {
     pub public_url: Option<Url>,
     /// With the variable that its address comes from.
     pub redis: Option<(&'static str, store::redis::Options)>,
+    /// What these variables lead to in a production deployment on Vercel, where that is elsewhere.
+    pub redis_on_vercel: Option<store::redis::Options>,
     pub qstash: Option<QStashConfig>,
     /// Before the names of QStash's variables: empty, or the region in use as in `US_EAST_1_`.
     pub qstash_prefix: String,
@@ -26,13 +28,11 @@ pub struct Parts {
     pub supabase: Option<supabase::Options>,
     pub auth: Option<Auth>,
     pub auth_unused: Vec<&'static str>,
-    /// `WORKER_SECRET` and `CRON_SECRET`, as far as they are set.
+    /// `WORKER_SECRET` and `CRON_SECRET`, as far as they are set and would be taken.
     pub operator_secrets: Vec<(&'static str, SecretString)>,
     pub cors_origins: Vec<String>,
     pub protection_bypass: Option<SecretString>,
     pub serverless: bool,
-    /// Whether others than this machine can reach the service.
-    pub exposed: bool,
 }
 
 impl Parts {
@@ -52,9 +52,9 @@ impl Parts {
         let qstash = qstash::read(&mut reader, exposed);
         let region = qstash::region(&reader).filter(|_| qstash.is_some());
         let allow = allow_private(&mut reader);
-        let secrets = ["WORKER_SECRET", "CRON_SECRET"].into_iter();
         Self {
             problems,
+            redis_on_vercel: redis.as_ref().and_then(|(_, options)| redis::on_vercel(&reader, options)),
             redis,
             qstash,
             qstash_prefix: region.map_or_else(String::new, |region| format!("{region}_")),
@@ -62,11 +62,10 @@ impl Parts {
             supabase: supabase_options(&mut reader),
             auth: auth::read(&mut reader, exposed, &allow),
             auth_unused: auth::unused(&reader),
-            operator_secrets: secrets.filter_map(|name| Some((name, reader.secret(name)?))).collect(),
+            operator_secrets: operators::secrets(&mut reader, exposed),
             cors_origins: origins(&mut reader),
             protection_bypass: reader.secret("VERCEL_AUTOMATION_BYPASS_SECRET"),
             serverless,
-            exposed,
             public_url,
         }
     }

@@ -57,6 +57,12 @@ fn plain(name: &str) -> String {
     format!("{kept}-{hash}")
 }
 
+/// The same as a production deployment on Vercel reads it; none if that is no other one.
+pub(super) fn on_vercel(reader: &Reader<'_>, here: &Options) -> Option<Options> {
+    let same = reader.text("VERCEL").is_some() || reader.text("REDIS_PREFIX").is_some();
+    (!same).then(|| Options { prefix: "cliprelay:production:".to_owned(), ..here.clone() })
+}
+
 /// The URL and the variable it came from. It holds the password: never to be printed.
 pub(super) fn url(reader: &mut Reader<'_>) -> Option<(&'static str, String)> {
     if let Some(url) = reader.text("REDIS_URL") {

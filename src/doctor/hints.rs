@@ -1,16 +1,11 @@
 //! Problems of the configuration as findings, each with where its value is to be had; and what serves, but not well.
 
 use super::{Access, Finding, Setup, State};
-use secrecy::ExposeSecret;
 
 pub(super) const CHECK: &str = "config";
-/// What the example file asks for.
-const SECRET_LENGTH_MIN: usize = 16;
-/// Opens the operator's routes of `dev`, for everybody to read.
-const DEV_SECRET: &str = "cliprelay-dev";
 
 /// Beginnings or ends of names, and where their values are.
-const PLACES: [(&str, &str); 12] = [
+const PLACES: [(&str, &str); 13] = [
     ("SIGNING_KEY", "Upstash console, QStash, Signing keys; both are shown there"),
     ("QSTASH_TOKEN", "Upstash console, QStash, of the region in use"),
     ("QSTASH_", "Upstash console, QStash"),
@@ -22,6 +17,7 @@ const PLACES: [(&str, &str); 12] = [
     ("AUTH", "README.md, Configuration, and infra/security.md"),
     ("API_KEYS", "choose them: `openssl rand -hex 24`"),
     ("WORKER_SECRET", "choose it: `openssl rand -hex 24`"),
+    ("CRON_SECRET", "choose it: `openssl rand -hex 24`"),
     ("PUBLIC_URL", "the https:// address of the deployment"),
 ];
 
@@ -39,15 +35,6 @@ pub(super) fn findings(setup: &Setup) -> Vec<Finding> {
     let mut findings: Vec<_> = setup.problems.iter().map(fail).collect();
     let warn =
         |seen: String, mend: &str| Finding { check: CHECK, state: State::Warn, seen, mend: Some(mend.to_owned()) };
-    for (name, secret) in &setup.operator_secrets {
-        let weak = secret.expose_secret().len() < SECRET_LENGTH_MIN || secret.expose_secret() == DEV_SECRET;
-        if weak && setup.exposed {
-            findings.push(warn(
-                format!("{name} has fewer than {SECRET_LENGTH_MIN} characters, or is a published one"),
-                &format!("Set {name} to a random one: `openssl rand -hex 24`"),
-            ));
-        }
-    }
     if let Some(Access::Tokens(_, unused) | Access::Other(_, unused)) = &setup.access {
         for name in unused {
             findings.push(warn(

@@ -11,6 +11,7 @@ mod hints;
 mod klap;
 mod qstash;
 mod redis;
+mod schedule;
 mod service;
 mod supabase;
 
@@ -25,6 +26,7 @@ use finding::Sheet;
 use reqwest::Client;
 use secrecy::SecretString;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use url::Url;
 
@@ -39,6 +41,8 @@ pub struct Setup {
     pub problems: Vec<(String, String)>,
     /// With the variable that names it.
     pub redis: Option<(&'static str, RedisStore)>,
+    /// What the same variables lead to on Vercel, where that is elsewhere.
+    pub redis_on_vercel: Option<RedisStore>,
     pub qstash: Option<Queue>,
     /// With its address.
     pub klap: Option<(Url, crate::services::klap::Klap)>,
@@ -49,8 +53,6 @@ pub struct Setup {
     pub operator_secrets: Vec<(&'static str, SecretString)>,
     pub cors_origins: Vec<String>,
     pub serverless: bool,
-    /// Whether others than this machine can reach the service.
-    pub exposed: bool,
     /// The host's time in unix seconds.
     pub now: fn() -> i64,
 }
@@ -100,12 +102,13 @@ pub async fn examine(setup: &Setup) -> Report {
     let config = hints::findings(setup);
     let sheets = [redis::CHECKS, qstash::CHECKS, klap::CHECKS, supabase::CHECKS, service::CHECKS, access::CHECKS];
     let [redis, qstash, klap, supabase, service, access] = sheets.map(Sheet::new);
+    let (show, shown) = oneshot::channel();
     tokio::join!(
         limited(&redis, redis::check(setup, &redis)),
-        limited(&qstash, qstash::check(setup, &qstash)),
+        limited(&qstash, qstash::check(setup, &qstash, shown)),
         limited(&klap, klap::check(setup, &klap)),
         limited(&supabase, supabase::check(setup, &supabase)),
-        limited(&service, service::check(setup, &service)),
+        limited(&service, service::check(setup, &service, show)),
         limited(&access, access::check(setup, &access)),
     );
     let rest = [redis, qstash, klap, supabase, service, access].into_iter().flat_map(Sheet::close);

@@ -1,22 +1,22 @@
 //! QStash: that the token is this region's and may write, that its keys are ours, and who wakes the sweep.
 
 use super::finding::Sheet;
+use super::schedule::{self, SCHEDULE, Shown};
 use super::{Queue, Setup, clocks, hints};
+use crate::services::qstash::Error;
 use crate::services::qstash::signature::{Rolling, SigningKeys, rolling};
-use crate::services::qstash::{Error, Schedule};
-use secrecy::ExposeSecret;
-use url::Url;
+use tokio::sync::oneshot;
 
 pub(super) const CHECKS: &[&str] = &[TOKEN, WRITE, KEYS, SCHEDULE, CLOCK];
 const TOKEN: &str = "qstash.token";
 const WRITE: &str = "qstash.write";
 const KEYS: &str = "qstash.keys";
-const SCHEDULE: &str = "qstash.schedule";
 const CLOCK: &str = "qstash.clock";
 /// No message is called so: withdrawing it changes nothing.
 const NO_MESSAGE: &str = "msg_cliprelay-doctor";
 
-pub(super) async fn check(setup: &Setup, sheet: &Sheet) {
+/// `shown`: what the service shows, as soon as it has been asked.
+pub(super) async fn check(setup: &Setup, sheet: &Sheet, shown: oneshot::Receiver<Shown>) {
     let Some(queue) = &setup.qstash else {
         return sheet.skip_rest("no QStash account is configured: set QSTASH_TOKEN and the signing keys");
     };
@@ -45,7 +45,9 @@ pub(super) async fn check(setup: &Setup, sheet: &Sheet) {
     }
     match (queue.client.schedules().await, &queue.cron_url) {
         (_, None) => sheet.skip(SCHEDULE, "PUBLIC_URL is not known"),
-        (Ok(schedules), Some(url)) => schedule(sheet, setup, url, &schedules),
+        (Ok(schedules), Some(url)) => {
+            schedule::check(setup, sheet, url, &schedules, shown.await.unwrap_or_default()).await;
+        }
         (Err(error), _) => sheet.warn(SCHEDULE, error.to_string(), "Look again: the schedules could not be read"),
     }
 }
@@ -98,40 +100,4 @@ fn compare(sheet: &Sheet, queue: &Queue, theirs: &SigningKeys) {
             sheet.fail(KEYS, seen, format!("{update}; what was refused meanwhile is taken up by the sweep"));
         }
     }
-}
-
-fn schedule(sheet: &Sheet, setup: &Setup, url: &Url, schedules: &[Schedule]) {
-    let ours = schedules.iter().find(|schedule| schedule.destination == url.as_str());
-    let Some(found) = ours else { return without(sheet, setup) };
-    let id = &found.schedule_id;
-    let secrets = &setup.operator_secrets;
-    let bearers = secrets.iter().map(|(_, secret)| format!("Bearer {}", secret.expose_secret()));
-    let known: Vec<_> = bearers.map(|bearer| found.sends("Authorization", &bearer)).collect();
-    if found.is_paused {
-        sheet.warn(SCHEDULE, format!("{id} is paused"), "Run `cliprelay setup`, or resume it in the console");
-    } else if !found.has_header("Authorization") || (!known.is_empty() && known.iter().all(|sent| *sent == Some(false)))
-    {
-        let seen = format!("{id} does not send WORKER_SECRET or CRON_SECRET as they are now: its calls are refused");
-        sheet.fail(SCHEDULE, seen, "Run `cliprelay setup`: it puts the schedule right");
-    } else if found.failed_last() {
-        let seen = format!("{id} ({}) failed the last time", found.cron);
-        sheet.warn(SCHEDULE, seen, "Look at its logs in the QStash console, and at the checks of PUBLIC_URL here");
-    } else {
-        sheet.ok(SCHEDULE, format!("{id} wakes the sweep ({})", found.cron));
-    }
-}
-
-/// What wakes the sweep where no schedule does.
-fn without(sheet: &Sheet, setup: &Setup) {
-    if !setup.serverless {
-        return sheet.ok(SCHEDULE, "none, and none is needed: the service sweeps by itself every minute");
-    }
-    if setup.operator_secrets.iter().any(|(name, _)| *name == "CRON_SECRET") {
-        return sheet.ok(
-            SCHEDULE,
-            "none; Vercel's cron is assumed (every minute on Pro, once a day on Hobby: there run `cliprelay setup`)",
-        );
-    }
-    let seen = "none, and Vercel's cron shows no secret without CRON_SECRET: nothing wakes the sweep";
-    sheet.warn(SCHEDULE, seen, "Set CRON_SECRET on Vercel (Pro), or run `cliprelay setup` for a QStash schedule");
 }

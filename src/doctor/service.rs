@@ -2,6 +2,7 @@
 //! nobody else's, and that the pages listed may call.
 
 use super::finding::Sheet;
+use super::schedule::Shown;
 use super::{CALL, Service, Setup};
 use crate::services::outbound::describe;
 use crate::services::qstash::signature::sign;
@@ -9,6 +10,7 @@ use reqwest::header::{LOCATION, SERVER};
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 pub(super) const CHECKS: &[&str] = &[PUBLIC, UNSIGNED, SIGNED, CORS];
 const PUBLIC: &str = "service.public-url";
@@ -22,14 +24,18 @@ const NO_MESSAGE: &str = "{}";
 const UNREADABLE: u16 = 489;
 const BODY_MAX: usize = 64 * 1024;
 
-pub(super) async fn check(setup: &Setup, sheet: &Sheet) {
+/// Shows what can be seen of it to whoever waits for that.
+pub(super) async fn check(setup: &Setup, sheet: &Sheet, show: oneshot::Sender<Shown>) {
     let Some(service) = &setup.service else {
         return sheet.skip_rest("PUBLIC_URL is not set");
     };
     if setup.cors_origins.is_empty() {
         sheet.ok(CORS, "no other site's pages may call (CORS_ORIGINS is not set)");
     }
-    if !reach(sheet, service).await {
+    let shown = reach(sheet, service).await;
+    // Who was to see it may have found something worse.
+    let _unseen = show.send(shown);
+    if !shown.answers {
         return;
     }
     unsigned(sheet, service).await;
@@ -49,8 +55,8 @@ impl Service {
     }
 }
 
-/// False if nothing else about the service is worth asking.
-async fn reach(sheet: &Sheet, service: &Service) -> bool {
+/// If it does not answer, nothing else about the service is worth asking.
+async fn reach(sheet: &Sheet, service: &Service) -> Shown {
     let url = format!("{}/api/health", service.public_url);
     let answer = match service.request(Method::GET, &url).send().await {
         Ok(answer) => answer,
@@ -58,10 +64,11 @@ async fn reach(sheet: &Sheet, service: &Service) -> bool {
             let mend =
                 "Start or deploy the service, or set PUBLIC_URL to where it is (name, port, a valid certificate)";
             sheet.fail(PUBLIC, format!("{url}: {}", describe(error)), mend);
-            return false;
+            return Shown::default();
         }
     };
     let status = answer.status();
+    let mut shown = Shown::default();
     let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     if status.is_redirection() {
         let to = header(LOCATION);
@@ -70,13 +77,13 @@ async fn reach(sheet: &Sheet, service: &Service) -> bool {
             "Set PUBLIC_URL to where it leads ({to}, without /api/health): QStash does not follow, and signs for the address itself"
         );
         sheet.fail(PUBLIC, format!("{url} answers {status} and leads to {to}"), mend);
-        return false;
+        return shown;
     }
-    let is_vercel = header(SERVER).eq_ignore_ascii_case("vercel") || answer.headers().contains_key("x-vercel-id");
+    shown.on_vercel = header(SERVER).eq_ignore_ascii_case("vercel") || answer.headers().contains_key("x-vercel-id");
     let body = json(answer).await;
     let version = body["version"].as_str().filter(|_| status == StatusCode::OK && body["status"] == "ok");
     let Some(version) = version else {
-        if matches!(status.as_u16(), 401 | 403) && is_vercel {
+        if matches!(status.as_u16(), 401 | 403) && shown.on_vercel {
             let seen = format!("{url} answers {status}: deployment protection stands before the service");
             let mend = "Set VERCEL_AUTOMATION_BYPASS_SECRET (Vercel, Settings, Deployment Protection, Protection Bypass for Automation) here and in the deployment, or turn the protection off";
             sheet.fail(PUBLIC, seen, mend);
@@ -88,7 +95,7 @@ async fn reach(sheet: &Sheet, service: &Service) -> bool {
                 "Set PUBLIC_URL to the service's own address: another server answers there, or a proxy before it",
             );
         }
-        return false;
+        return shown;
     };
     let (ours, theirs) = (env!("CARGO_PKG_VERSION"), plain(version));
     if theirs == ours {
@@ -97,7 +104,8 @@ async fn reach(sheet: &Sheet, service: &Service) -> bool {
         let seen = format!("{} answers with version {version}, this program is {ours}", service.public_url);
         sheet.warn(PUBLIC, seen, "Deploy this version, or check with the deployed one: checks and settings may differ");
     }
-    true
+    shown.answers = true;
+    shown
 }
 
 /// Without what a build adds to it.

@@ -4,5 +4,6 @@
 pub mod broker;
 pub mod cutter;
 pub mod klap;
+mod own_name;
 pub mod sandbox;
 pub mod supabase;

@@ -1,7 +1,11 @@
 //! The stand-ins for Klap and Supabase on one listener, with a video to try them on.
 
-use super::{klap, supabase};
+use super::{klap, own_name, supabase};
 use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,6 +51,7 @@ pub async fn start(listener: TcpListener, data: &Path) -> Result<Sandbox, Error>
     let folder = |source| Error::Folder { path: data.to_owned(), source };
     tokio::fs::create_dir_all(data).await.map_err(folder)?;
     let mut address = listener.local_addr().map_err(Error::Listener)?;
+    let for_this_machine = address.ip().is_loopback();
     // What it listens on is no address to be fetched from.
     if address.ip().is_unspecified() {
         address.set_ip(Ipv4Addr::LOCALHOST.into());
@@ -60,6 +65,8 @@ pub async fn start(listener: TcpListener, data: &Path) -> Result<Sandbox, Error>
     let sample = klap.add_video(SAMPLE_NAME, &video).await?;
     let router =
         Arc::clone(&klap).router().merge(Router::new().nest("/supabase", supabase::router(Arc::clone(&supabase))));
+    // They take every key, so a stranger's page would need none.
+    let router = if for_this_machine { router.layer(from_fn(own_names_only)) } else { router };
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     tokio::spawn(async move {
@@ -69,6 +76,14 @@ pub async fn start(listener: TcpListener, data: &Path) -> Result<Sandbox, Error>
         }
     });
     Ok(Sandbox { address, sample, klap, supabase, stop })
+}
+
+async fn own_names_only(request: Request, next: Next) -> Response {
+    if own_name::is_asked_for(request.headers()) {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, "unknown host: the stand-ins on this machine are asked by an address, as 127.0.0.1")
+        .into_response()
 }
 
 impl Sandbox {

@@ -29,7 +29,7 @@ pub struct Search {
     pub status: Option<String>,
     pub owner: Option<Owner>,
     pub project: Option<ProjectId>,
-    /// A job's id; or what the project's id, the owner's name or the error's code holds.
+    /// A job's id; or what the project's id, the owner's name or the error's code holds. Whatever the case.
     pub text: Option<String>,
     /// Accepted then or later.
     pub since: Option<Since>,
@@ -82,9 +82,8 @@ impl Engine {
 
     /// The same of all owners' jobs.
     pub async fn search(&self, search: &Search) -> Result<Jobs, Fault> {
-        if let Some(id) = search.text.as_ref().filter(|text| text.starts_with("job_")) {
-            let found = self.owned(&JobId::new(id), None).await?.filter(|found| search.wants(&found.job, false));
-            return Ok(Jobs { jobs: found.iter().map(status_of).collect(), next: None });
+        if let Some(found) = self.named(search).await? {
+            return Ok(Jobs { jobs: vec![status_of(&found)], next: None });
         }
         let sifts = search.status.is_some() || search.text.is_some() || search.project.is_some();
         let part = Part {
@@ -97,6 +96,16 @@ impl Engine {
         self.sift(part, |_, job| search.wants(job, true)).await.map(jobs)
     }
 
+    /// The job whose id is searched for. A project may have such a name as well.
+    async fn named(&self, search: &Search) -> Result<Option<Loaded>, Fault> {
+        let id = search.text.as_ref().map(|text| text.to_lowercase()).filter(|text| text.starts_with("job_"));
+        // A later page is of a list.
+        let (Some(id), None) = (id, &search.before) else { return Ok(None) };
+        let found = self.owned(&JobId::new(id), None).await?;
+        let since = |found: &Loaded| search.since.map_or(0, |since| since.from(found.now()));
+        Ok(found.filter(|found| search.wants(&found.job, false) && found.job.created_at >= since(found)))
+    }
+
     /// Looks through a part of a list for as long as one request may.
     pub(super) async fn sift(&self, part: Part, wanted: impl Fn(&Place, &Job) -> bool + Send) -> Result<Found, Fault> {
         let mut before = part.before;
@@ -104,11 +113,7 @@ impl Engine {
         for _ in 0..LOOKED_AT_MAX.div_ceil(part.at_once) {
             let page = self.store.list(&part.list, before.as_ref(), part.at_once).await?;
             let clock = Clock::new(page.now);
-            let since = match part.since {
-                None => 0,
-                Some(Since::At(at)) => at,
-                Some(Since::Back(span)) => page.now.saturating_sub(span),
-            };
+            let since = part.since.map_or(0, |since| since.from(page.now));
             let mut seen = None;
             for (place, record) in &page.records {
                 if jobs.len() == part.limit {
@@ -143,11 +148,21 @@ fn jobs(found: Found) -> Jobs {
     Jobs { jobs: found.jobs.iter().map(|(_, loaded)| status_of(loaded)).collect(), next: found.next }
 }
 
+impl Since {
+    fn from(self, now: Millis) -> Millis {
+        match self {
+            Self::At(at) => at,
+            Self::Back(span) => now.saturating_sub(span),
+        }
+    }
+}
+
 impl Search {
     fn wants(&self, job: &Job, by_text: bool) -> bool {
         let code = || job.error.as_ref().map_or("", |error| error.code.as_str());
         let holds = |text: &String| {
-            [job.project.as_str(), job.owner.as_str(), code()].iter().any(|name| name.contains(text.as_str()))
+            let text = text.to_lowercase();
+            [job.project.as_str(), job.owner.as_str(), code()].iter().any(|name| name.to_lowercase().contains(&text))
         };
         self.status.as_ref().is_none_or(|status| status == job.state.public())
             && self.owner.as_ref().is_none_or(|owner| *owner == job.owner)

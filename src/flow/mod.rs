@@ -71,6 +71,7 @@ pub struct Engine {
     pub(crate) settings: Settings,
     watches: watch::Watches,
     surveys: survey::Surveys,
+    last_look: readiness::LastLook,
     /// Cancelled when the process is asked to stop: no new claims, running steps wind up.
     stopping: CancellationToken,
     ids: Ids,
@@ -146,6 +147,7 @@ impl Engine {
             settings,
             watches: watch::Watches::default(),
             surveys: survey::Surveys::default(),
+            last_look: readiness::LastLook::default(),
             stopping,
             ids,
         }

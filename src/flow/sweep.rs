@@ -23,8 +23,7 @@ const FAILED: usize = 20;
 const SPREAD: Millis = 60_000;
 /// Every so many rounds the dead letters are read.
 const DEAD_LETTER_ROUNDS: u64 = 10;
-/// How long after the last round their number is forgotten, which also tells when that was.
-pub(super) const ROUNDS_COUNTED: Duration = Duration::from_hours(24);
+pub(super) const ROUNDS_COUNTED: Duration = keys::ROUNDS_COUNTED;
 /// Of the rounds that mended something, so many are kept, and for so long after the last.
 const ROUNDS_KEPT: usize = 100;
 const ROUNDS_STAY: Duration = Duration::from_hours(7 * 24);

@@ -6,7 +6,6 @@ use super::record::Loaded;
 use super::status::{Find, Status, status_of};
 use super::{Engine, Fault};
 use crate::job::{JobId, Owner};
-use crate::store;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -162,11 +161,12 @@ impl Engine {
         let same = |seen: &Seen| seen.status.as_ref().is_some_and(|status| known.as_deref() == Some(status.tag()));
         if !same(&seen.borrow()) {
             let look = watched.want();
-            tokio::select! {
-                looked = seen.wait_for(|seen| seen.look >= look || same(seen)) => drop(looked),
-                () = self.stopping.cancelled() => {
-                    return Err(store::Error::Unavailable("this process is ending".to_owned()).into());
-                }
+            let stopping = tokio::select! {
+                _ = seen.wait_for(|seen| seen.look >= look || same(seen)) => false,
+                () = self.stopping.cancelled() => true,
+            };
+            if stopping {
+                return self.last_look(find, owner, known, seen).await;
             }
         }
         let (status, fault) = {
@@ -182,6 +182,20 @@ impl Engine {
             (_, Some(fault)) => Err(fault),
             (_, None) => Ok(None),
         }
+    }
+
+    /// Nobody polls any more, and nobody is to wait: what is there now, and no more of it.
+    async fn last_look(
+        self: &Arc<Self>,
+        find: &Find,
+        owner: &Owner,
+        known: Option<String>,
+        seen: watch::Receiver<Seen>,
+    ) -> Result<Option<Watcher>, Fault> {
+        let found = self.status(find, owner).await?;
+        let watcher =
+            |status| Watcher { owner: owner.clone(), known, current: Arc::new(status), seen, engine: Arc::clone(self) };
+        Ok(found.map(watcher))
     }
 
     fn watched(self: &Arc<Self>, find: &Find, owner: &Owner) -> (Arc<Watched>, watch::Receiver<Seen>) {

@@ -22,7 +22,7 @@ mod unbroken;
 pub mod view;
 mod watching;
 
-pub use auth::{ApiKey, Auth, Authenticator};
+pub use auth::{ApiKey, Auth, Authenticator, DEV_SECRET};
 pub use limits::Proxies;
 pub use measured::start as start_measuring;
 pub use problem::Problem;

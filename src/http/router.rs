@@ -1,5 +1,6 @@
 //! Every route, and the layers around them.
 
+use super::auth::rebinding;
 use super::routes::admin::{audit as deeds, jobs as all, letters, purge, stats};
 use super::routes::{
     clips, cron, deliveries, documents, events as sse, health, jobs, list as lists, metrics, page as pages,
@@ -81,6 +82,7 @@ pub fn router(http: Http) -> Router {
     let cors = cors::layer(&http.cors_origins);
     let public_over_https = http.pushes.worker_url.starts_with("https:");
     let harden = move |request, next| hardening::harden(public_over_https, request, next);
+    let own_names_only = rebinding::matters(&http);
     let http = Arc::new(http);
     let whole = from_fn_with_state(Arc::clone(&http), unbroken);
     let routes = Router::new()
@@ -110,6 +112,7 @@ pub fn router(http: Http) -> Router {
         .route(OPENAPI, get(documents::document))
         .route(DOCS, get(documents::docs))
         .with_state(http);
+    let routes = if own_names_only { routes.layer(from_fn(rebinding::refuse)) } else { routes };
     routes.layer(
         ServiceBuilder::new()
             .layer(SetSensitiveRequestHeadersLayer::new([

@@ -6,7 +6,7 @@ mod bucket;
 mod schedule;
 
 pub use bucket::Bucket;
-pub use schedule::{Schedule, cron};
+pub use schedule::{MINUTES, Schedule, cron};
 
 use crate::services::qstash::{self, NewSchedule};
 use crate::services::supabase::{self, BucketSettings, Supabase};
@@ -46,6 +46,13 @@ pub enum Error {
     QStash(#[from] qstash::Error),
     #[error("the bucket: {0}")]
     Supabase(#[from] supabase::Error),
+}
+
+impl Error {
+    /// Whether nobody was reached who could have said no.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::QStash(qstash::Error::Away { .. }) | Self::Supabase(supabase::Error::Away { .. }))
+    }
 }
 
 impl Step {

@@ -10,8 +10,11 @@ const WHAT: &str = "schedule";
 const LABEL: &str = "cliprelay-sweep";
 /// The cron route's own limit on the serverless host.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// What a day's calls may be on the free plan.
 const MINUTES_A_DAY: u32 = 24 * 60;
+/// From here on the alert `CliprelaySweepStale` may fire between two calls.
+const ALERTS_AFTER: u32 = 15;
+/// Others would fire at uneven gaps: an hour begins anew.
+pub const MINUTES: [u32; 12] = [1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60];
 
 /// The schedule as it should be, or that it should not be.
 pub struct Schedule {
@@ -30,7 +33,7 @@ pub struct Schedule {
     pub take_over: bool,
 }
 
-/// Five fields that fire every so many minutes, from 1 to 60.
+/// Five fields that fire every so many minutes, one of [`MINUTES`].
 pub fn cron(every: u32) -> String {
     match every {
         1 => "* * * * *".to_owned(),
@@ -56,16 +59,21 @@ impl Schedule {
         }
         let new = self.wanted();
         let Some(found) = found else {
-            let a_day = MINUTES_A_DAY / self.every.max(1);
             let detail = format!(
-                "{}: POST {} with cron {:?} and the operator's secret; {a_day} messages a day",
-                self.id, self.destination, new.cron
+                "{}: POST {} with cron {:?} and the operator's secret; {}",
+                self.id,
+                self.destination,
+                new.cron,
+                self.told()
             );
             return Ok(Step { what: WHAT, act: Act::Schedule(new), detail });
         };
-        let differs = differences(&found, &new);
+        let mut differs = differences(&found, &new);
         if differs.is_empty() {
             return Ok(Step::nothing(WHAT, format!("{} ({}) is as it should be", self.id, found.cron)));
+        }
+        if found.cron != new.cron {
+            differs.push(self.told());
         }
         Ok(Step { what: WHAT, act: Act::Schedule(new), detail: format!("{}: {}", self.id, differs.join("; ")) })
     }
@@ -83,6 +91,17 @@ impl Schedule {
             self.id, found.destination
         );
         Some(Step { what: WHAT, act: Act::ByHand, detail })
+    }
+
+    /// What calls so far apart mean.
+    fn told(&self) -> String {
+        let a_day = MINUTES_A_DAY / self.every.max(1);
+        let rare = if self.every >= ALERTS_AFTER {
+            "; so rare that the alert CliprelaySweepStale fires between two: give it more time (infra/prometheus/alerts.yml)"
+        } else {
+            ""
+        };
+        format!("{a_day} messages a day{rare}")
     }
 
     fn wanted(&self) -> NewSchedule {

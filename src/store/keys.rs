@@ -58,6 +58,8 @@ pub fn address_rate(network: &str) -> String {
 
 /// Rounds of the sweep.
 pub const ROUNDS: &str = "sweeps";
+/// How long after the last round their number is forgotten, which also tells when that was.
+pub const ROUNDS_COUNTED: Duration = Duration::from_hours(24);
 
 /// What was spent on a day, counted from the epoch.
 pub fn spent_on(day: u64) -> String {

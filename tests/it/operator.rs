@@ -1,8 +1,11 @@
 //! `jobs` and `dlq` as a shell sees them, against a running service.
 
+use crate::doctor::server;
 use crate::http::admin::{audit, failed};
 use crate::support::app::{TestApp, WORKER_SECRET};
 use crate::support::processes::{Ended, program, run};
+use axum::http::StatusCode;
+use axum::{Json, Router};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -81,6 +84,20 @@ async fn bulk_changes_are_asked_about_and_without_anybody_refused() {
     let purged = shell(&app, &["jobs", "purge", "--older-than", "0s", "--yes"]).await;
     assert_eq!((purged.code, purged.stdout.as_str()), (Some(0), "2 jobs deleted\n"));
     app.settled().await;
+}
+
+/// 2 is for whoever has to ask otherwise; what stands in the way just now, or is not there, is 1 for every command.
+#[tokio::test]
+async fn a_refusal_is_bad_usage_only_where_asking_otherwise_would_help() {
+    for (status, code) in [(400, 2), (401, 2), (403, 2), (404, 1), (409, 1), (413, 2), (415, 2), (422, 2), (429, 1)] {
+        let refusal = StatusCode::from_u16(status).unwrap();
+        let problem = move || async move { (refusal, Json(json!({"code": "x", "detail": "not now"}))) };
+        let base = server(Router::new().fallback(problem)).await;
+        for args in [&["enqueue", "p1"][..], &["sweep"], &["jobs", "ls"]] {
+            let ended = run(program().args(args).args(["--server", &base])).await;
+            assert_eq!(ended.code, Some(code), "{args:?} {status}: {}", ended.stderr);
+        }
+    }
 }
 
 #[tokio::test]

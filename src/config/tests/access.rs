@@ -152,9 +152,43 @@ fn api_keys_are_pairs_of_a_name_and_a_long_key_of_its_own() {
 
 #[test]
 fn either_operator_secret_will_do() {
-    assert_eq!(good(&[("CRON_SECRET", "c")]).operator_secrets.len(), 2);
-    assert_eq!(good(&[("WORKER_SECRET", ""), ("CRON_SECRET", "c")]).operator_secrets.len(), 1);
+    let cron = ("CRON_SECRET", "cron-secret-of-a-test");
+    assert_eq!(good(&[cron]).operator_secrets.len(), 2);
+    assert_eq!(good(&[("WORKER_SECRET", ""), cron]).operator_secrets.len(), 1);
     assert_eq!(wrong(&[("WORKER_SECRET", " ")]), ["WORKER_SECRET"]);
+}
+
+/// It opens cancel, purge and drop, and everybody's data.
+#[test]
+fn an_operators_secret_is_long_and_nobody_elses_where_others_can_reach_us() {
+    let here = ("PUBLIC_URL", "http://localhost:3000");
+    for variable in ["WORKER_SECRET", "CRON_SECRET"] {
+        for weak in ["cliprelay-dev", " cliprelay-dev ", "x", "fifteen-letters"] {
+            let told = problems(&[(variable, weak)]);
+            assert_eq!((told.len(), told[0].0.as_str()), (1, variable), "{weak}");
+            assert!(weak.len() == 1 || !told[0].1.contains(weak.trim()), "it is told: {}", told[0].1);
+            assert!(read(&[(variable, weak), here]).is_ok(), "on this machine");
+            assert_eq!(wrong(&[(variable, weak), here, ("VERCEL", "1")]), [variable], "{weak} on a host");
+        }
+        assert!(read(&[(variable, "sixteen-letters-")]).is_ok());
+    }
+    // One good one does not make up for the other: either opens everything.
+    assert_eq!(wrong(&[("WORKER_SECRET", "cliprelay-dev"), ("CRON_SECRET", "x")]), ["WORKER_SECRET", "CRON_SECRET"]);
+}
+
+/// Nobody could ever show it.
+#[test]
+fn an_operators_secret_fits_into_a_header_everywhere() {
+    for variable in ["WORKER_SECRET", "CRON_SECRET"] {
+        for public in ["https://clips.example.com", "http://localhost:3000"] {
+            for odd in
+                ["a-secret-of-a-cafe-caf\u{e9}", "a-secret-with-a\u{7}bell", "a-secret-of-two\nlong-enough-lines"]
+            {
+                let told = problems(&[(variable, odd), ("PUBLIC_URL", public)]);
+                assert_eq!(told, [(variable.to_owned(), "holds characters that no header can carry".to_owned())]);
+            }
+        }
+    }
 }
 
 #[test]

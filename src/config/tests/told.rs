@@ -55,8 +55,8 @@ const SECRETS: [(&str, &str); 8] = [
     ("QSTASH_TOKEN", "MARK"),
     ("QSTASH_CURRENT_SIGNING_KEY", "MARK"),
     ("QSTASH_NEXT_SIGNING_KEY", "MARK"),
-    ("WORKER_SECRET", "MARK"),
-    ("CRON_SECRET", "MARK"),
+    ("WORKER_SECRET", "MARK-of-sixteen-characters"),
+    ("CRON_SECRET", "MARK-of-sixteen-characters"),
     ("KLAP_API_KEY", "MARK"),
     ("SUPABASE_SERVICE_ROLE_KEY", "MARK"),
     ("VERCEL_AUTOMATION_BYPASS_SECRET", "MARK"),
@@ -87,7 +87,7 @@ fn a_key_given_for_a_name_is_not_told_either() {
 
 #[test]
 fn secrets_stay_out_of_the_configuration_when_it_is_printed() {
-    let changes = [("CRON_SECRET", "cron-secret"), ("VERCEL_AUTOMATION_BYPASS_SECRET", "bypass-secret")];
+    let changes = [("CRON_SECRET", "cron-secret-of-a-test"), ("VERCEL_AUTOMATION_BYPASS_SECRET", "bypass-secret")];
     let printed = format!("{:?}", good(&changes));
     for secret in [
         "redis-secret",

@@ -1,17 +1,36 @@
-//! Pages of strangers, where everybody is let in: whoever has a name can let it lead to this machine once his page is loaded in a
+//! Pages of strangers, where a route is open or its secret is published: whoever has a name can let it lead to this machine once his page is loaded in a
 //! browser here. To the browser we are then that page's own server, and no rule on other origins holds. Only the name it asks
 //! for tells.
 
-use axum::http::HeaderMap;
+use super::super::{Http, Problem};
+use axum::extract::Request;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
+use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use url::Host;
 
 /// Names in which nobody can have one of his own.
 const NOBODYS: [&str; 6] = [".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test"];
 
+/// Whether a page could do anything with what this service asks of its callers.
+pub fn matters(http: &Http) -> bool {
+    http.authenticator.lets_everybody_in() || http.metrics_open || super::is_published(&http.operator_secrets)
+}
+
+/// Around every route: which of them ask for something, and for what, changes.
+pub async fn refuse(request: Request, next: Next) -> Response {
+    if !is_possible(request.headers()) {
+        return next.run(request).await;
+    }
+    let detail = "What lets everybody in (AUTH=none, `dev`, its published secret) answers only to a host's own name or \
+                  address; for others set AUTH and a WORKER_SECRET of your own, and run `serve`";
+    Problem::new(StatusCode::FORBIDDEN, "foreign_host", detail).into_response()
+}
+
 /// Whether the name a request is for can be a stranger's.
-pub(super) fn is_possible(headers: &HeaderMap) -> bool {
+fn is_possible(headers: &HeaderMap) -> bool {
     // Browsers always say it, once.
     let mut given = headers.get_all(HOST).iter();
     let Some(host) = given.next() else { return false };

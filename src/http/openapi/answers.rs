@@ -13,8 +13,7 @@ struct Operation {
 }
 
 /// Who calls is asked on every route of the frontend, and every job is read from the store.
-const CALLER: &[&str] =
-    &["unauthorized", "invalid_token", "token_expired", "not_a_user", "foreign_host", "issuer_unavailable"];
+const CALLER: &[&str] = &["unauthorized", "invalid_token", "token_expired", "not_a_user", "issuer_unavailable"];
 const STORE: &[&str] = &["unreadable_record", "store_unavailable", "newer_version"];
 const QUERY: &[&str] = &["bad_request"];
 const BODY: &[&str] =
@@ -193,10 +192,10 @@ pub fn complete(operation: &mut Value) {
     }
 }
 
-/// The codes of each status. Anything may break.
+/// The codes of each status. Anything may break, and where strangers' names are refused they are on every route.
 fn by_status(told: &Operation) -> BTreeMap<String, Vec<&'static str>> {
     let mut by_status: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
-    for code in told.problems.iter().copied().flatten().copied().chain(["internal"]) {
+    for code in told.problems.iter().copied().flatten().copied().chain(["foreign_host", "internal"]) {
         if let Some(problem) = known(code) {
             by_status.entry(problem.status.to_string()).or_default().push(code);
         }

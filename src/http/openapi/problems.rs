@@ -22,7 +22,7 @@ pub const PROBLEMS: &[Known] = problems![
     401 "token_expired": "The token has expired.";
     401 "bad_signature": "The push carries no valid signature. Nothing has changed.";
     403 "not_a_user": "It is the token of a service or of nobody, not of a signed-in user.";
-    403 "foreign_host": "With `AUTH` `none`: the request is for a name that may be a stranger's page's.";
+    403 "foreign_host": "With `AUTH` `none`, and under `cliprelay dev`: the request is for a name that may be a stranger's page's.";
     404 "not_found": "There is no such project, job or clip that is the caller's.";
     405 "method_not_allowed": "The path is there, and does not have this method.";
     408 "timeout": "The body did not come in time (2 seconds).";

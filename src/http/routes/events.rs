@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream;
@@ -33,7 +33,8 @@ const RETRY: &str = "retry: 1000\n\n";
 ///
 /// Server-sent events: the status at every change, with its version as `id`, until the job has ended. A comment every 15
 /// seconds shows that the stream is alive. It may end earlier, at the host's limit: an `EventSource` comes back by itself
-/// after a second, with `Last-Event-ID`, and misses nothing that still matters.
+/// after a second, with `Last-Event-ID`, and misses nothing that still matters. Who comes back having seen the job's end is
+/// answered 204, by which an `EventSource` stops.
 #[utoipa::path(
     get, path = EVENTS, operation_id = "events", tag = "Jobs",
     params(
@@ -41,9 +42,12 @@ const RETRY: &str = "retry: 1000\n\n";
         ("Last-Event-ID" = Option<String>, Header, description = "The `id` of the last event seen: what is known is not sent again.",
             example = "5d41402abc4b2a76"),
     ),
-    responses((status = 200, body = String, content_type = "text/event-stream",
-        description = "Events `id: <version>`, `data: <a Status on one line>`; `retry: 1000` at the beginning.",
-        example = openapi::examples::event)),
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream",
+            description = "Events `id: <version>`, `data: <a Status on one line>`; `retry: 1000` at the beginning.",
+            example = openapi::examples::event),
+        (status = 204, description = "The job has ended, and `Last-Event-ID` is its end: there is nothing more to come."),
+    ),
     security(("bearer" = [])),
 )]
 pub async fn events(
@@ -58,6 +62,10 @@ pub async fn events(
     let place = http.place(&owner)?;
     let watcher = http.engine.watch(&find, &owner, last.map(str::to_owned)).await?;
     let watcher = watcher.ok_or_else(|| Problem::not_found("No such job"))?;
+    // One who comes back after the end has seen it, and would come back for ever.
+    if watcher.current().job.is_final() && watcher.is_known() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(send(watcher, sender, begun + http.watching.stream_max, place).in_current_span());
     let body = stream::unfold(receiver, async |mut receiver| {
@@ -78,8 +86,7 @@ async fn send(mut watcher: Watcher, to: mpsc::Sender<Bytes>, end: Instant, place
     let _place = place;
     let mut sent = push(&to, RETRY.into()).await;
     let mut heartbeat = Instant::now() + HEARTBEAT;
-    // One who comes back after the end has seen it.
-    let mut over = watcher.current().job.is_final() && watcher.is_known();
+    let mut over = false;
     while sent && !over {
         sent = tokio::select! {
             next = timeout_at(end, watcher.next()) => {

@@ -60,7 +60,8 @@ pub async fn health() -> Json<Health> {
 
 /// Able to work
 ///
-/// Asks Redis and QStash.
+/// Asks Redis and QStash, at most every two seconds. For people and alerts: while QStash is away it is 503 on every instance,
+/// although jobs are taken and told of; a load balancer is to ask `/api/health`.
 #[utoipa::path(
     get, path = READY, operation_id = "ready", tag = "Operator",
     responses(

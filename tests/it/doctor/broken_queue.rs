@@ -1,12 +1,15 @@
 //! QStash and Klap: tokens, keys, regions, schedules and clocks that do not fit.
 
 use super::{NEXT, READ_ONLY, Stand, TOKEN, nobody, of, server};
+use crate::support::redis::query;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use cliprelay::app::doctor::State::{Fail, Ok, Skipped, Warn};
 use cliprelay::clock::unix_seconds;
 use cliprelay::embedded::klap::{Effect, Fault, Operation};
+use cliprelay::store::redis::{Options, RedisStore};
+use cliprelay::store::{Store, keys};
 use serde_json::json;
 
 async fn stand() -> Stand {
@@ -100,6 +103,67 @@ async fn nothing_that_wakes_the_sweep() {
     stand.set("CRON_SECRET", "planted-cron-secret-19ab77");
     let report = stand.examine().await;
     assert!(of(&report, "qstash.schedule").seen.contains("Vercel's cron is assumed"), "{report:#?}");
+}
+
+/// Looked at from elsewhere, with the variables of the deployment: only its answers tell where it runs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_on_vercel_that_nothing_sweeps() {
+    let mut stand = stand().await;
+    stand.set("CRON_SECRET", "planted-cron-secret-19ab77");
+    let health = || async {
+        let told = json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")});
+        ([("server", "Vercel"), ("x-vercel-id", "iad1::x")], Json(told))
+    };
+    stand.set("PUBLIC_URL", &server(Router::new().route("/api/health", get(health))).await);
+    stand.finds("qstash.schedule", Warn, &["not once within a day", "cliprelay setup", "CRON_SECRET"]).await;
+    let swept = async |prefix: &str| {
+        let store = RedisStore::connect(&Options::new(stand.redis.url(), prefix)).unwrap();
+        store.count(keys::ROUNDS, keys::ROUNDS_COUNTED).await.unwrap();
+    };
+    // Somebody else's in the same Redis.
+    swept("cliprelay:").await;
+    stand.finds("qstash.schedule", Warn, &["not once within a day"]).await;
+    swept("cliprelay:production:").await;
+    stand.finds("qstash.schedule", Ok, &["s ago"]).await;
+    let key = "{cliprelay:production:}count:sweeps";
+    assert_eq!(query::<u64>(&stand.redis, &["EXPIRE", key, &(24 * 3_600 - 1_200).to_string()]), 1);
+    stand.finds("qstash.schedule", Warn, &["20 minutes ago", "cliprelay setup"]).await;
+}
+
+/// A process sweeps by itself; one that cannot is told as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_does_not_sweep() {
+    let mut stand = stand().await;
+    let health = || async { Json(json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")})) };
+    stand.set("PUBLIC_URL", &server(Router::new().route("/api/health", get(health))).await);
+    stand.finds("qstash.schedule", Warn, &["not once within a day", "REDIS_PREFIX"]).await;
+}
+
+/// Old ones lie about until somebody takes them away.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_best_of_all_schedules_counts() {
+    let mut stand = stand().await;
+    let worker = format!("http://{}/v2/schedules", stand.broker.address);
+    let to = format!("{}/api/cron/klap", stand.env()["PUBLIC_URL"]);
+    let http = cliprelay::app::http_client().unwrap();
+    let make = async |id: &str, bearer: &str| {
+        let request = http.post(format!("{worker}/{to}")).bearer_auth(TOKEN).header("upstash-schedule-id", id);
+        let request = request.header("upstash-cron", "0 0 1 1 *").header("upstash-forward-authorization", bearer);
+        assert!(request.send().await.unwrap().status().is_success());
+    };
+    let bearer = format!("Bearer {}", super::SECRET);
+    // The service lists them by name, or by age.
+    make("a-old", "Bearer an-old-one").await;
+    stand.finds("qstash.schedule", Fail, &["a-old", "cliprelay setup"]).await;
+    make("b-paused", &bearer).await;
+    let pause = http.patch(format!("{worker}/b-paused/pause")).bearer_auth(TOKEN).send().await.unwrap();
+    assert!(pause.status().is_success());
+    stand.finds("qstash.schedule", Warn, &["b-paused"]).await;
+    make("c-good", &bearer).await;
+    make("d-old", "Bearer an-old-one").await;
+    stand.finds("qstash.schedule", Ok, &["c-good wakes the sweep"]).await;
+    stand.set("WORKER_SECRET", "planted-another-secret-5512");
+    stand.finds("qstash.schedule", Warn, &["b-paused"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,8 +83,13 @@ async fn published_keys_and_secrets_outside_this_machine() {
     stand.finds("config", Fail, &["QSTASH_CURRENT_SIGNING_KEY", "published"]).await;
     stand.set("QSTASH_CURRENT_SIGNING_KEY", CURRENT);
     stand.set("WORKER_SECRET", "cliprelay-dev");
-    stand.finds("config", Warn, &["WORKER_SECRET", "openssl rand"]).await;
+    stand.finds("config", Fail, &["WORKER_SECRET", "published", "openssl rand"]).await;
     stand.set("WORKER_SECRET", SECRET);
+    stand.set("CRON_SECRET", "planted");
+    stand.finds("config", Fail, &["CRON_SECRET", "fewer than 16", "openssl rand"]).await;
+    stand.set("CRON_SECRET", "planted-caf\u{e9}-of-some-length");
+    stand.finds("config", Fail, &["CRON_SECRET", "no header can carry"]).await;
+    stand.unset("CRON_SECRET");
     stand.set("AUTH", "none");
     stand.finds("config", Fail, &["AUTH", "must not be none"]).await;
     stand.set("AUTH", "api-key");

@@ -1,6 +1,6 @@
 //! `setup`: makes what is missing, leaves alone what is right, puts right what is not, and tells the rest.
 
-use super::{Stand, TOKEN, of};
+use super::{Stand, TOKEN, nobody, of};
 use crate::support::processes::{Ended, program, run, until};
 use cliprelay::app::doctor::State::{Fail, Ok, Warn};
 use cliprelay::app::http_client;
@@ -244,4 +244,32 @@ async fn nothing_is_done_unasked_or_half_configured() {
     stand.set("QSTASH_TOKEN", "planted-wrong");
     let ended = setup_in_words(&stand, &["--dry-run", "--no-bucket"]).await;
     assert!(ended.code == Some(1) && ended.stderr.contains("cliprelay doctor"), "{}", ended.stderr);
+    // Who is not there has refused nothing.
+    stand.set("QSTASH_URL", &nobody().await);
+    let ended = setup_in_words(&stand, &["--dry-run", "--no-bucket"]).await;
+    assert!(ended.code == Some(3) && ended.stderr.contains("cliprelay doctor"), "{}", ended.stderr);
+    stand.set("WORKER_SECRET", "planted-caf\u{e9}-of-some-length");
+    let ended = setup_in_words(&stand, &["--dry-run", "--no-bucket"]).await;
+    assert!(ended.code == Some(2) && ended.stderr.contains("WORKER_SECRET holds"), "{}", ended.stderr);
+}
+
+/// The hour begins anew: what does not divide it fires twice at its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sweep_is_woken_at_even_times() {
+    let stand = stand().await;
+    for (every, cron, a_day) in [("1", "* * * * *", 1_440), ("12", "*/12 * * * *", 120), ("60", "0 * * * *", 24)] {
+        let (_, told) = setup(&stand, &["--dry-run", "--no-bucket", "--every", every]).await;
+        let detail = step(&told, "schedule")["detail"].as_str().unwrap();
+        assert!(detail.contains(&format!("{cron:?}")), "{detail}");
+        assert!(detail.contains(&format!("{a_day} messages a day")), "{detail}");
+        assert_eq!(detail.contains("CliprelaySweepStale"), every == "60", "{detail}");
+    }
+    for every in ["45", "7", "0", "61", "often"] {
+        let ended = setup_in_words(&stand, &["--dry-run", "--every", every]).await;
+        assert!(ended.code == Some(2) && ended.stderr.contains("divide an hour"), "{}", ended.stderr);
+    }
+    assert_eq!(setup(&stand, &["--yes", "--no-bucket", "--no-doctor"]).await.0, Some(0));
+    let (_, told) = setup(&stand, &["--dry-run", "--no-bucket", "--every", "20"]).await;
+    let detail = step(&told, "schedule")["detail"].as_str().unwrap();
+    assert!(detail.contains("72 messages a day") && detail.contains("CliprelaySweepStale"), "{detail}");
 }

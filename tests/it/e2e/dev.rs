@@ -143,6 +143,31 @@ async fn commands_that_talk_to_it() {
     assert!(Path::new(PROGRAM).is_file());
 }
 
+/// A page's own name, made to lead here after it was loaded: it could say the published secret, or say nothing at all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_page_reaches_no_part_of_it() {
+    let mut dev = Dev::start().await;
+    let stand_ins = video(&dev.curl().await);
+    let http = dev.http.clone();
+    let ask = async |url: &str, host: Option<&str>| {
+        let request = http.get(url).bearer_auth("cliprelay-dev");
+        let request = host.into_iter().fold(request, |request, host| request.header("host", host));
+        request.send().await.unwrap().status().as_u16()
+    };
+    for url in [
+        format!("{}/api/admin/jobs", dev.base),
+        format!("{}/metrics", dev.base),
+        format!("{}/api/health", dev.base),
+        format!("{}/_broker/", dev.broker),
+        stand_ins,
+    ] {
+        assert_eq!(ask(&url, None).await, 200, "{url}");
+        assert_eq!(ask(&url, Some("evil.example.com:3000")).await, 403, "{url}");
+    }
+    dev.process.signal("TERM");
+    assert_eq!(dev.process.ended().await.code(), Some(0));
+}
+
 /// The real broker's dead letters and the service's failed jobs, joined, dropped and replayed from a shell.
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_of_the_broker_and_failed_jobs_are_seen_to() {

@@ -1,6 +1,6 @@
 //! Users by their tokens: who is let in, and that everyone sees and starts only what is theirs.
 
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, WORKER_SECRET};
 use crate::support::driving::{Answer, read};
 use crate::support::issuer::{ANN, AUDIENCE, BOB, CLERK, ISSUER, Issuer, SECRET, Signer, clerk, hs256, supabase, with};
 use crate::support::time::until;
@@ -89,6 +89,11 @@ async fn where_everybody_is_let_in_a_strangers_page_is_not() {
     // A name of the page's own, made to lead here after the page was loaded.
     for host in ["evil.example.com", "127.0.0.1.evil.example:3000"] {
         for (method, path) in [
+            (Method::GET, "/"),
+            (Method::GET, "/api/health"),
+            (Method::GET, "/api/ready"),
+            (Method::GET, "/metrics"),
+            (Method::GET, "/api/nothing"),
             (Method::GET, "/api/jobs"),
             (Method::GET, "/api/process-klap?projectId=p1"),
             (Method::GET, "/api/process-klap/events?jobId=job_x"),
@@ -99,8 +104,18 @@ async fn where_everybody_is_let_in_a_strangers_page_is_not() {
         }
         let enqueue = ask(Method::POST, PATH, host).json(&app.asking("p1", 1));
         assert_eq!(read(enqueue).await.expect(403).code(), "foreign_host");
-        read(ask(Method::GET, "/api/health", host)).await.expect(200);
+        // The operator's secret may be the published one.
+        for (method, path) in [
+            (Method::GET, "/api/admin/jobs"),
+            (Method::POST, "/api/admin/jobs/purge"),
+            (Method::POST, "/api/cron/klap"),
+        ] {
+            let operator = ask(method, path, host).bearer_auth(WORKER_SECRET).json(&json!({"olderThan": 0}));
+            assert_eq!(read(operator).await.expect(403).code(), "foreign_host", "{path}");
+        }
     }
+    // As a container's health check asks.
+    read(app.request(Method::GET, "/api/health")).await.expect(200);
     assert!(app.watch.jobs.lock().unwrap().is_empty());
     enqueue(&app, "whatever", &app.asking("p1", 1)).await.expect(202);
 }

@@ -79,7 +79,7 @@ async fn all_owners_jobs_are_found_by_what_is_known_of_them() {
         // Places go by the store's time; over Redis that is not ours to move.
         let at = app.job(&first).await.created_at;
         app.clock.advance(HOUR);
-        let body = app.asking("second", 1);
+        let body = app.asking("job_Second", 1);
         let second = read(app.request(Method::POST, "/api/process-klap").bearer_auth(BOB).json(&body)).await;
         let second = second.expect(202).body["jobId"].as_str().unwrap().to_owned();
         let all = ask(&app, JOBS).await.expect(200);
@@ -95,7 +95,13 @@ async fn all_owners_jobs_are_found_by_what_is_known_of_them() {
             ("q=an", vec![&first]),
             (&format!("q={first}"), vec![&first]),
             (&format!("q={first}&status=queued"), vec![]),
+            (&format!("q={}", first.to_uppercase()), vec![&first]),
+            (&format!("q={first}&since=9999-01-01T00:00:00Z"), vec![]),
+            (&format!("q={first}&since=2026-01-01T00:00:00Z"), vec![&first]),
             ("q=job_none", vec![]),
+            // A project may be called like that, and in whatever case.
+            ("q=job_sec", vec![&second]),
+            ("q=ECON", vec![&second]),
             ("since=2026-01-01T00:00:00Z&limit=1&owner=ann", vec![&first]),
             ("since=9999-01-01T00:00:00Z", vec![]),
         ] {

@@ -1,6 +1,7 @@
 //! Server-sent events: the status at every visible change, from where the reader left off, to the job's end.
 
 use crate::support::app::{ANN, TestApp};
+use crate::support::driving::read;
 use axum::http::Method;
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -67,7 +68,9 @@ async fn a_job_is_told_of_to_its_end() {
     assert_eq!(*status, app.status(&job).await);
     assert_eq!(status["status"], json!("completed"));
     // Who has seen the end is told nothing more; who has not, the end.
-    assert!(Events::open(&app, &job, last).await.next().await.is_none());
+    let path = format!("/api/process-klap/events?jobId={job}");
+    let again = app.request(Method::GET, &path).bearer_auth(ANN).header("last-event-id", last);
+    assert_eq!(read(again).await.expect(204).body, Value::Null, "an EventSource comes back no more");
     let mut behind = Events::open(&app, &job, &all[0].0).await;
     assert_eq!(behind.next().await.unwrap().0, *last);
     assert!(behind.next().await.is_none());

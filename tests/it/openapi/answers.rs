@@ -5,6 +5,7 @@ use crate::support::app::{ANN, TestApp, WORKER_SECRET};
 use crate::support::described::check;
 use crate::support::driving::{Answer, read};
 use crate::support::queue::CURRENT;
+use crate::support::time::until;
 use axum::http::{HeaderValue, Method};
 use cliprelay::clock::unix_seconds;
 use cliprelay::flow::Protection;
@@ -136,6 +137,7 @@ async fn a_tour_of_the_answers() {
         tour.sees(operation, 401, app.request(Method::GET, path)).await;
     }
     app.watch.is_away(true);
+    until("it is noticed", async || app.get("/api/ready").await.status == 503).await;
     tour.sees("ready", 503, app.request(Method::GET, "/api/ready")).await;
     tour.sees("enqueue", 503, post(asking)).await;
     assert!(tour.0.len() >= 34, "{:#?}", tour.0);

@@ -82,7 +82,7 @@ const REST: [(&str, &str); 11] = [
     ("QSTASH_TOKEN", "qstash-secret"),
     ("QSTASH_CURRENT_SIGNING_KEY", "sig_current-secret"),
     ("QSTASH_NEXT_SIGNING_KEY", "sig_next-secret"),
-    ("WORKER_SECRET", "worker-secret"),
+    ("WORKER_SECRET", "worker-secret-of-a-test"),
     ("KLAP_API_KEY", "klap-secret"),
     ("SUPABASE_URL", "https://ref.supabase.co"),
     ("SUPABASE_SERVICE_ROLE_KEY", "sb_secret_supabase-secret"),

@@ -76,6 +76,8 @@ pub struct Inner {
     pub refuse_all: bool,
     /// The keys it tells, if others than it signs with.
     pub keys: Option<[String; 2]>,
+    /// How often it was asked for them.
+    pub keys_asked: usize,
     /// Dead letters of its own, beside those of dead messages.
     pub letters: Vec<DeadLetter>,
     pub letters_deleted: Vec<String>,
@@ -103,6 +105,10 @@ impl Queue {
     pub fn client(&self, http: reqwest::Client) -> qstash::QStash {
         let timeout = std::time::Duration::from_secs(5);
         qstash::QStash::new(http, qstash::Options { url: self.url.clone(), token: TOKEN.into(), timeout }).unwrap()
+    }
+
+    pub fn keys_asked(&self) -> usize {
+        self.inner().keys_asked
     }
 
     pub fn keys() -> SigningKeys {
@@ -173,6 +179,7 @@ async fn answer(State(queue): State<Queue>, request: Request) -> Response {
             inner.publish(&queue.clock, destination, parts.headers, body)
         }
         (&Method::GET, "/v2/keys") => {
+            inner.keys_asked += 1;
             let [current, next] = inner.keys.clone().unwrap_or([CURRENT.to_owned(), NEXT.to_owned()]);
             let keys = Keys { current, next };
             axum::Json(keys).into_response()

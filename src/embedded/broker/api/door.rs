@@ -3,14 +3,13 @@
 //! Programs send neither header wrongly. With an own token nothing is checked here: a website does not know it.
 
 use super::super::instructions::Refusal;
-use axum::http::uri::Authority;
+use crate::embedded::own_name;
 use axum::http::{HeaderMap, HeaderName, header};
-use std::net::IpAddr;
 
 pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let Some(host) = text(header::HOST) else { return Ok(()) };
-    if !is_of_this_machine(host) {
+    if !own_name::is_asked_for(headers) {
         let advice = "the published tokens are for this machine; use 127.0.0.1, or set a token and keys of your own";
         return Err(Refusal::new(403, format!("unknown host: {advice}")));
     }
@@ -20,14 +19,6 @@ pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
         }
         _ => Ok(()),
     }
-}
-
-/// An address, or a name that no public name server can know.
-fn is_of_this_machine(host: &str) -> bool {
-    let Ok(authority) = host.parse::<Authority>() else { return false };
-    let name = authority.host().trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase();
-    let local = [".localhost", ".internal", ".local", ".test"].iter().any(|ending| name.ends_with(ending));
-    name.parse::<IpAddr>().is_ok() || !name.contains('.') || local
 }
 
 #[cfg(test)]
