@@ -31,6 +31,13 @@ impl End {
         self.code == 1
     }
 
+    /// The same end, with what went wrong before it.
+    pub fn after(mut self, before: &[String]) -> Self {
+        let lines = before.iter().map(String::as_str).chain([self.message.as_str()]);
+        self.message = lines.collect::<Vec<_>>().join("\n");
+        self
+    }
+
     pub fn tell(&self) -> ExitCode {
         eprintln!("cliprelay: {}", self.message.trim_end());
         ExitCode::from(self.code)

@@ -1,9 +1,9 @@
 //! `jobs`: everybody's jobs on a running service, listed, looked at, ended, tried again, cleared away.
 
 use super::operator::{Care, Operator, agreed, left_alone};
+use super::several::{Several, each};
 use super::table::{Cell, Table};
 use super::{End, Server, span};
-use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -24,7 +24,8 @@ enum Command {
     Show(One),
     /// End jobs at once and for good.
     Cancel(Several),
-    /// Let failed jobs go on from the step that failed, with what was paid for.
+    /// Let failed jobs go on from the step that failed, with what was paid for. Where Klap's own work came to nothing,
+    /// new work is paid for; --dry-run tells.
     Retry(Several),
     /// Delete ended jobs before their time to stay is over.
     Purge(Purge),
@@ -69,18 +70,6 @@ struct One {
 }
 
 #[derive(Args)]
-struct Several {
-    /// Jobs' ids.
-    #[arg(required = true)]
-    jobs: Vec<String>,
-    /// Print JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    server: Server,
-}
-
-#[derive(Args)]
 struct Purge {
     /// Those that ended longer ago than this, like 12h or 7d.
     #[arg(long, value_parser = span::seconds)]
@@ -105,7 +94,7 @@ pub(super) async fn jobs(jobs: Jobs) -> Result<(), End> {
 }
 
 /// A job's own path; an id is no path, whatever it holds.
-fn path(job: &str, action: &str) -> String {
+pub(super) fn path(job: &str, action: &str) -> String {
     let id: String = url::form_urlencoded::byte_serialize(job.as_bytes()).collect();
     format!("/api/admin/jobs/{}{action}", id.replace('+', "%20"))
 }
@@ -120,23 +109,12 @@ async fn list(asked: Ls) -> Result<(), End> {
         ("project", asked.project),
         ("q", asked.search),
     ];
-    let mut jobs: Vec<Value> = Vec::new();
-    let mut cursor = None;
-    loop {
-        let wanted = (limit - jobs.len()).min(PAGE);
-        let mut query: Vec<(&str, String)> =
-            filters.iter().filter_map(|(name, value)| Some((*name, value.clone()?))).collect();
-        query.push(("limit", wanted.to_string()));
-        query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let page = operator.get("/api/admin/jobs", &query).await?;
-        jobs.extend(page["jobs"].as_array().cloned().unwrap_or_default());
-        cursor = page["nextCursor"].as_str().map(str::to_owned);
-        if jobs.len() >= limit || cursor.is_none() {
-            break;
-        }
-    }
+    let mut query: Vec<(&str, String)> = filters.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    query.push(("limit", limit.min(PAGE).to_string()));
+    let pick = |page: &Value| page["jobs"].as_array().cloned().unwrap_or_default();
+    let (jobs, more) = operator.rows("/api/admin/jobs", &query, limit, pick).await?;
     if asked.json {
-        out!("{:#}", json!({"jobs": jobs, "more": cursor.is_some()}));
+        out!("{:#}", json!({"jobs": jobs, "more": more}));
         return Ok(());
     }
     if jobs.is_empty() {
@@ -158,7 +136,7 @@ async fn list(asked: Ls) -> Result<(), End> {
         ]);
     }
     table.print();
-    if cursor.is_some() {
+    if more {
         eprintln!("there are more: raise --limit, or narrow it down");
     }
     Ok(())
@@ -271,25 +249,6 @@ fn cost(cost: &Value) {
     }
 }
 
-/// One after another; the first that cannot be does not keep the others from it.
-async fn each(asked: Several, action: &str) -> Result<(), End> {
-    let operator = Operator::new(asked.server)?;
-    let mut failed = Vec::new();
-    let mut answers = Vec::new();
-    for job in &asked.jobs {
-        match operator.post(&path(job, &format!("/{action}")), None).await {
-            Ok(answer) if asked.json => answers.push(answer),
-            Ok(answer) => out!("{job}: {}", text(&answer, "message")),
-            Err(end) if !end.is_of_the_work() => return Err(end),
-            Err(end) => failed.push(format!("{job}: {end}")),
-        }
-    }
-    if asked.json {
-        out!("{:#}", json!({"jobs": answers}));
-    }
-    if failed.is_empty() { Ok(()) } else { Err(End::failed(anyhow!("{}", failed.join("\n")))) }
-}
-
 async fn purge(asked: Purge) -> Result<(), End> {
     let operator = Operator::new(asked.server)?;
     let age = span::told(asked.older_than * 1_000);
@@ -298,30 +257,21 @@ async fn purge(asked: Purge) -> Result<(), End> {
     {
         return Err(left_alone());
     }
-    let mut jobs: Vec<Value> = Vec::new();
-    let mut cursor: Option<Value> = None;
-    loop {
-        let mut body = json!({"olderThan": asked.older_than, "dryRun": asked.care.dry_run});
-        if let Some(cursor) = cursor {
-            body["cursor"] = cursor;
-        }
-        let page = operator.post("/api/admin/jobs/purge", Some(&body)).await?;
-        jobs.extend(page["jobs"].as_array().cloned().unwrap_or_default());
-        cursor = Some(page["nextCursor"].clone()).filter(Value::is_string);
-        if cursor.is_none() {
-            break;
-        }
+    let body = json!({"olderThan": asked.older_than, "dryRun": asked.care.dry_run});
+    let (jobs, end) = operator.through("/api/admin/jobs/purge", body, "jobs", |_| ()).await;
+    if jobs.is_empty() && end.is_err() {
+        return end;
     }
     if asked.json {
         out!("{:#}", json!({"dryRun": asked.care.dry_run, "purged": jobs.len(), "jobs": jobs}));
-        return Ok(());
+        return end;
     }
     if asked.care.dry_run {
         jobs.iter().filter_map(Value::as_str).for_each(|job| out!("{job}"));
     }
     let done = if asked.care.dry_run { "would be deleted" } else { "deleted" };
     out!("{} jobs {done}", jobs.len());
-    Ok(())
+    end
 }
 
 pub(super) fn text<'a>(value: &'a Value, member: &str) -> &'a str {

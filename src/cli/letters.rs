@@ -1,7 +1,7 @@
 //! `dlq`: dead letters of a running service, seen, replayed, dropped.
 
 use super::jobs::{moment, text};
-use super::operator::{Care, Operator, agreed, left_alone};
+use super::operator::{Care, Operator, PAYS_AGAIN, agreed, left_alone};
 use super::table::{Cell, Table};
 use super::{End, Server};
 use anyhow::anyhow;
@@ -23,7 +23,8 @@ enum Command {
     Ls(Ls),
     /// Show one dead letter.
     Show(One),
-    /// Let what failed go on: from the step that failed, under a new deduplication id.
+    /// Let what failed go on: from the step that failed, under a new deduplication id. Where Klap's own work came to
+    /// nothing, new work is paid for; --dry-run tells.
     Replay(Chosen),
     /// Take dead letters away; with a failed job goes its record.
     Drop(Chosen),
@@ -84,39 +85,31 @@ pub(super) async fn letters(letters: Letters) -> Result<(), End> {
     }
 }
 
-/// The letters that are wanted, up to a number; whether there are more, and whether QStash could be asked.
-async fn found(
-    operator: &Operator,
-    limit: usize,
-    wanted: impl Fn(&Value) -> bool,
-) -> Result<(Vec<Value>, bool, bool), End> {
-    let (mut letters, mut cursor, mut read) = (Vec::new(), None, true);
-    loop {
-        let mut query = vec![("limit", PAGE.to_string())];
-        query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let page = operator.get("/api/admin/dead-letters", &query).await?;
+/// The letters that are wanted, up to a number, and whether QStash could be asked about all of them.
+async fn found(operator: &Operator, most: usize, wanted: impl Fn(&Value) -> bool) -> Result<(Vec<Value>, bool), End> {
+    let mut read = true;
+    let pick = |page: &Value| {
         read &= page["qstash"] == "read";
-        letters.extend(page["letters"].as_array().into_iter().flatten().filter(|letter| wanted(letter)).cloned());
-        cursor = page["nextCursor"].as_str().map(str::to_owned);
-        let more = letters.len() > limit;
-        if more || cursor.is_none() {
-            letters.truncate(limit);
-            return Ok((letters, more, read));
-        }
-    }
+        page["letters"].as_array().into_iter().flatten().filter(|letter| wanted(letter)).cloned().collect()
+    };
+    let (letters, _) = operator.rows("/api/admin/dead-letters", &[("limit", PAGE.to_string())], most, pick).await?;
+    Ok((letters, read))
 }
 
 async fn list(asked: Ls) -> Result<(), End> {
     let operator = Operator::new(asked.server)?;
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
     let is_wanted = |letter: &Value| asked.code.as_ref().is_none_or(|code| letter["cause"]["code"] == code.as_str());
-    let (letters, more, read) = found(&operator, limit, is_wanted).await?;
+    // One more than is told says whether there are more.
+    let (mut letters, read) = found(&operator, limit.saturating_add(1), is_wanted).await?;
+    let more = letters.len() > limit;
+    letters.truncate(limit);
     if asked.json {
         out!("{:#}", json!({"letters": letters, "more": more, "qstash": if read { "read" } else { "unavailable" }}));
         return Ok(());
     }
     if !read {
-        eprintln!("QStash could not be asked: only the failed jobs are told");
+        eprintln!("QStash could not be asked, or not in time: what it has is not all told");
     }
     if letters.is_empty() {
         out!("no dead letters");
@@ -144,7 +137,7 @@ async fn list(asked: Ls) -> Result<(), End> {
 
 async fn show(asked: One) -> Result<(), End> {
     let operator = Operator::new(asked.server)?;
-    let (letters, _, read) = found(&operator, 1, |letter| letter["id"] == asked.letter.as_str()).await?;
+    let (letters, read) = found(&operator, 1, |letter| letter["id"] == asked.letter.as_str()).await?;
     let Some(letter) = letters.first() else {
         let hint = if read { "" } else { " (QStash could not be asked)" };
         return Err(End::failed(anyhow!(
@@ -171,6 +164,7 @@ async fn show(asked: One) -> Result<(), End> {
         ("answered", numbers("responseStatus")),
         ("QStash", if entries.is_empty() { "has no entry of it".to_owned() } else { entries.join(", ") }),
         ("replay", if letter["replayable"] == true { "can be replayed" } else { "cannot be replayed" }.to_owned()),
+        ("pays for", text(letter, "paysAgain").to_owned()),
         ("why", text(letter, "why").to_owned()),
     ] {
         if !value.is_empty() {
@@ -193,16 +187,26 @@ async fn handle(asked: Chosen, action: &str) -> Result<(), End> {
             (None, true) => "all dead letters".to_owned(),
             (None, false) => format!("{} dead letters", asked.letters.len()),
         };
-        let verb = if action == "drop" { "Drop" } else { "Replay" };
-        if !agreed(&format!("{verb} {which}?"), asked.care.yes).await? {
+        let question =
+            if action == "drop" { format!("Drop {which}?") } else { format!("Replay {which}? {PAYS_AGAIN}") };
+        if !agreed(&question, asked.care.yes).await? {
             return Err(left_alone());
         }
     }
     if asked.care.dry_run {
         body["dryRun"] = json!(true);
     }
-    let results = every(&operator, action, body, &asked.letters).await?;
+    let path = format!("/api/admin/dead-letters/{action}");
+    let mut read = true;
+    let hear = |page: &Value| read &= page["qstash"] != "unavailable";
+    let (results, end) = operator.through(&path, body, "results", hear).await;
+    if !read {
+        eprintln!("QStash could not be asked: what rests in its list alone was left as it is");
+    }
     let failed = results.iter().filter(|result| result["outcome"] == "failed").count();
+    if results.is_empty() && end.is_err() {
+        return end;
+    }
     if asked.json {
         out!("{:#}", json!({"dryRun": asked.care.dry_run, "results": results}));
     } else if results.is_empty() {
@@ -219,30 +223,9 @@ async fn handle(asked: Chosen, action: &str) -> Result<(), End> {
         }
         table.print();
     }
+    end?;
     match failed {
         0 => Ok(()),
         failed => Err(End::failed(anyhow!("{failed} of {} could not be done", results.len()))),
-    }
-}
-
-/// Request after request, as each says where to go on.
-async fn every(operator: &Operator, action: &str, mut body: Value, ids: &[String]) -> Result<Vec<Value>, End> {
-    let path = format!("/api/admin/dead-letters/{action}");
-    let mut results: Vec<Value> = Vec::new();
-    loop {
-        let page = operator.post(&path, Some(&body)).await?;
-        let done = page["results"].as_array().cloned().unwrap_or_default();
-        let nothing = done.is_empty();
-        results.extend(done);
-        if page["more"] != true {
-            return Ok(results);
-        }
-        if page["nextCursor"].is_string() {
-            body["cursor"] = page["nextCursor"].clone();
-        } else if nothing {
-            return Err(End::failed(anyhow!("the service takes too long over a single letter; try again")));
-        } else if !ids.is_empty() {
-            body["ids"] = json!(ids[results.len().min(ids.len())..]);
-        }
     }
 }

@@ -20,8 +20,10 @@ mod letters;
 mod local;
 mod operator;
 mod pages;
+mod paging;
 mod serve;
 mod setup;
+mod several;
 mod span;
 mod table;
 #[cfg(feature = "local")]

@@ -72,6 +72,9 @@ fn advice(body: &Value) -> String {
     }
 }
 
+/// What a question about several jobs to be tried again says.
+pub(super) const PAYS_AGAIN: &str = "Where Klap's work came to nothing it is paid for anew; --dry-run tells where.";
+
 /// How careful a bulk change is to be.
 #[derive(Args)]
 pub(super) struct Care {

@@ -7,18 +7,12 @@ use super::record::Loaded;
 use super::{Engine, Fault};
 use crate::job::outcome::unsigned;
 use crate::job::{Failure, Job, JobId, Judgement, Millis, State, judge, wire};
-use crate::kinds::Kind;
-use crate::services::qstash::{DeadLetter, DeadLetterFilter};
+use crate::kinds::{Kind, Start};
+use crate::services::qstash::DeadLetter;
 use crate::store::{Place, keys};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-use tokio::time::timeout;
+use std::collections::BTreeSet;
 
-/// QStash's entries read at once, and how often to join a page with.
-const AT_ONCE: u32 = 100;
-const PAGES: usize = 5;
-const PATIENCE: Duration = Duration::from_secs(5);
 /// How much of an answer's words is told.
 const WORDS: usize = 300;
 /// What an entry's letter is called that belongs to no failed job.
@@ -53,7 +47,9 @@ pub struct Letter {
     /// What the last attempt was answered; `None`: nothing, or it is not known.
     pub response_status: Option<i64>,
     pub replayable: bool,
-    /// Why not, or of an entry without a failed job what it is.
+    /// What a replay of a failed job pays for although that, or what it stands in for, was paid or may have been.
+    pub pays_again: Option<String>,
+    /// Why not replayable, or of an entry without a failed job what it is.
     pub why: Option<String>,
 }
 
@@ -68,15 +64,8 @@ pub enum From {
 pub struct Letters {
     pub letters: Vec<Letter>,
     pub next: Option<From>,
-    /// QStash could be asked.
+    /// QStash could be asked about all of them, in time.
     pub queue_read: bool,
-}
-
-/// QStash's entries for our worker, as far as they were read.
-struct Queue {
-    by_label: BTreeMap<String, Vec<DeadLetter>>,
-    /// There are no others.
-    complete: bool,
 }
 
 impl Engine {
@@ -89,35 +78,32 @@ impl Engine {
 
     async fn failed_jobs(&self, before: Option<Place>, limit: usize) -> Result<Letters, Fault> {
         let part = Part { list: keys::failed_jobs(), since: None, before, limit, at_once: limit };
-        let queue = self.queue().await;
         // Who failed, was tried again and failed anew is at two places, and belongs to the later.
         let found = self.sift(part, |place, job| is_failed(job) && job.finished_at == Some(place.at())).await?;
-        let mut letters = Vec::new();
-        for (_, loaded) in found.jobs {
-            let entries = self.entries_of(&loaded.job, queue.as_ref()).await;
-            letters.push(of_job(loaded.job, &entries));
-        }
+        let ids: BTreeSet<JobId> = found.jobs.iter().map(|(_, loaded)| loaded.job.id.clone()).collect();
         let mut next = found.next.map(|place| From::Jobs(Some(place)));
-        if let (None, Some(queue)) = (&next, &queue) {
-            let told: BTreeSet<&str> = letters.iter().map(|letter| letter.id.as_str()).collect();
-            let others: Vec<_> = queue.by_label.iter().filter(|(label, _)| !told.contains(label.as_str())).collect();
+        let room = next.is_none().then(|| limit.saturating_sub(ids.len()));
+        let queue = self.join(&ids, room).await;
+        let join = |(_, loaded): (_, Loaded)| {
+            let entries = queue.of(&loaded.job.id);
+            of_job(loaded.job, entries)
+        };
+        let mut letters: Vec<Letter> = found.jobs.into_iter().map(join).collect();
+        if let Some(room) = room {
             // The few of most days need no page of their own.
-            if queue.complete && others.iter().map(|(_, of)| of.len()).sum::<usize>() + letters.len() <= limit {
-                for letter in others.into_iter().flat_map(|(_, of)| of) {
-                    letters.extend(self.orphan(letter).await?);
+            if queue.complete && queue.beside(&ids).count() <= room {
+                for entry in queue.beside(&ids) {
+                    letters.extend(self.orphan(entry).await?);
                 }
-            } else {
+            } else if !queue.is_empty() {
                 next = Some(From::Queue(None));
             }
         }
-        Ok(Letters { letters, next, queue_read: queue.is_some() })
+        Ok(Letters { letters, next, queue_read: !queue.cut })
     }
 
     async fn queued_letters(&self, cursor: Option<String>, limit: usize) -> Result<Letters, Fault> {
-        let count = u32::try_from(limit).unwrap_or(AT_ONCE).min(AT_ONCE);
-        let url = Some(self.settings.worker_url.to_string());
-        let filter = DeadLetterFilter { url, cursor, count: Some(count), ..DeadLetterFilter::default() };
-        let Some((entries, cursor)) = self.ask_queue(&filter).await else {
+        let Some((entries, cursor)) = self.queue_page(cursor, limit).await else {
             return Ok(Letters { letters: Vec::new(), next: None, queue_read: false });
         };
         let mut letters = Vec::new();
@@ -125,58 +111,6 @@ impl Engine {
             letters.extend(self.orphan(entry).await?);
         }
         Ok(Letters { letters, next: cursor.map(|cursor| From::Queue(Some(cursor))), queue_read: true })
-    }
-
-    /// What QStash keeps for our worker, by label, as far as it is read at once; `None`: it cannot be asked.
-    async fn queue(&self) -> Option<Queue> {
-        let mut queue = Queue { by_label: BTreeMap::new(), complete: false };
-        let mut cursor = None;
-        for _ in 0..PAGES {
-            let url = Some(self.settings.worker_url.to_string());
-            let filter = DeadLetterFilter { url, cursor, count: Some(AT_ONCE), ..DeadLetterFilter::default() };
-            let (entries, next) = self.ask_queue(&filter).await?;
-            for entry in entries {
-                let label = label(&entry).unwrap_or_default().to_owned();
-                queue.by_label.entry(label).or_default().push(entry);
-            }
-            cursor = next;
-            if cursor.is_none() {
-                queue.complete = true;
-                break;
-            }
-        }
-        Some(queue)
-    }
-
-    async fn ask_queue(&self, filter: &DeadLetterFilter) -> Option<(Vec<DeadLetter>, Option<String>)> {
-        match timeout(PATIENCE, self.services.qstash.dead_letters(filter)).await {
-            Ok(Ok(page)) => Some((page.messages, page.cursor.filter(|cursor| !cursor.is_empty()))),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the dead letters could not be read");
-                None
-            }
-            Err(_) => {
-                tracing::warn!("the dead letters could not be read in time");
-                None
-            }
-        }
-    }
-
-    async fn entries_of(&self, job: &Job, queue: Option<&Queue>) -> Vec<DeadLetter> {
-        match queue {
-            Some(queue) if queue.complete || queue.by_label.contains_key(job.id.as_str()) => {
-                queue.by_label.get(job.id.as_str()).cloned().unwrap_or_default()
-            }
-            Some(_) => self.entries_labelled(&job.id).await.unwrap_or_default(),
-            None => Vec::new(),
-        }
-    }
-
-    /// A job's entries; `None`: QStash cannot be asked.
-    pub(super) async fn entries_labelled(&self, id: &JobId) -> Option<Vec<DeadLetter>> {
-        let (url, label) = (Some(self.settings.worker_url.to_string()), Some(id.to_string()));
-        let filter = DeadLetterFilter { url, label, count: Some(AT_ONCE), ..DeadLetterFilter::default() };
-        self.ask_queue(&filter).await.map(|(entries, _)| entries)
     }
 
     /// What an entry is, if it does not belong to a failed job.
@@ -234,22 +168,26 @@ impl Engine {
     }
 }
 
-fn is_failed(job: &Job) -> bool {
+pub(super) fn is_failed(job: &Job) -> bool {
     job.state == State::Failed
 }
 
+/// Where a failed job would go on, or why nothing can help.
+pub(super) fn reopened(job: &Job) -> Result<Start, String> {
+    let kind = Kind::parse(&job.kind).ok_or("this version does not know its kind")?;
+    kind.reopen(job).map_err(|failure| failure.message)
+}
+
 /// The label of an entry: a job's id, if it is ours.
-fn label(entry: &DeadLetter) -> Option<&str> {
+pub(super) fn label(entry: &DeadLetter) -> Option<&str> {
     entry.message.label.as_deref().or_else(|| entry.message.labels.first().map(String::as_str))
 }
 
 /// A failed job with its entries, which may be none.
 pub(super) fn of_job(job: Job, entries: &[DeadLetter]) -> Letter {
-    let reopened = Kind::parse(&job.kind).map(|kind| kind.reopen(&job));
-    let why = match reopened {
-        Some(Ok(_)) => None,
-        Some(Err(failure)) => Some(failure.message),
-        None => Some("this version does not know its kind".to_owned()),
+    let (pays_again, why) = match reopened(&job) {
+        Ok(start) => (start.pays_again, None),
+        Err(why) => (None, Some(why)),
     };
     let failure = job.error.clone().unwrap_or_else(|| Failure::retryable("failed", "the job failed"));
     Letter {
@@ -263,6 +201,7 @@ pub(super) fn of_job(job: Job, entries: &[DeadLetter]) -> Letter {
         failed_at: job.finished_at.unwrap_or(job.updated_at),
         response_status: entries.iter().rev().find_map(|entry| entry.response_status),
         replayable: why.is_none(),
+        pays_again,
         why,
         job: Some(Box::new(job)),
     }
@@ -283,6 +222,7 @@ fn of_entry(entry: &DeadLetter, job: Option<Job>, (replayable, why): (bool, &str
         failed_at: died_at(entry),
         response_status: entry.response_status,
         replayable,
+        pays_again: None,
         why: Some(why.to_owned()),
     }
 }
@@ -300,7 +240,7 @@ fn cause(entry: &DeadLetter) -> (String, String) {
 }
 
 /// An entry's id begins with the time at which it was made.
-fn died_at(entry: &DeadLetter) -> Millis {
+pub(super) fn died_at(entry: &DeadLetter) -> Millis {
     let of_id = entry.dlq_id.split_once('-').and_then(|(at, _)| at.parse().ok());
     of_id.or_else(|| entry.message.created_at.and_then(|at| u64::try_from(at).ok())).unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! How a job moves. Only this part writes state, and only its outbox publishes. Read the files in this order: `record`
 //! (load and compare-and-commit) and `told`, `limits`, `intake` and `enqueue`, `outbox`, `delivery` and `step` (one push), `journal` (what a running step
 //! writes), `rebuild` (the store forgot), `spent` (a message that will not come again), `sweep`, `control` (cancel and
-//! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit`, `letters`, `replay`, `purge` and `survey` (how all of
+//! retry by hand), `status`, `watch`, `list`, `clip`; for operators `audit`, `letters`, `join`, `replay`, `onward`, `purge` and `survey` (how all of
 //! it stands); `measured` and `spans` (what is told of it).
 
 mod audit;
@@ -10,11 +10,13 @@ mod control;
 mod delivery;
 mod enqueue;
 mod intake;
+mod join;
 mod journal;
 mod letters;
 mod limits;
 mod list;
 mod measured;
+mod onward;
 mod outbox;
 mod purge;
 mod readiness;
@@ -41,11 +43,12 @@ pub use intake::{Ask, Checked, Trust};
 pub use letters::{From as LettersFrom, Letter, Letters, Side as LetterSide};
 pub use limits::{Limit, Policy, Protection, Standing, TurnError};
 pub use list::{Jobs, Listing, Place, Search, Since};
+pub use onward::{At, Onward};
 pub use purge::Purged;
 pub use readiness::Readiness;
 pub use recent::{Recent, SignedPush};
 pub use record::Fault;
-pub use replay::{Chosen, Done, Handled, Handling, Handlings, LETTERS_MAX};
+pub use replay::{Chosen, Done, Handled, Handling, Handlings, LETTERS_MAX, LONGEST as LETTERS_LONGEST};
 pub use spans::asked;
 pub use spent::Spent;
 pub use status::{Find, Seen, Status};

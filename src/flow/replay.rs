@@ -1,20 +1,24 @@
 //! What an operator does with dead letters: replay them, so that their jobs go on, or drop them. Each by itself: of many asked
 //! for at once some may be done and others not, and each is told. A dry run reads the same and changes nothing.
 
-use super::letters::{From, Letter, ORPHAN};
+use super::letters::ORPHAN;
+use super::onward::Onward;
 use super::spent::Again;
 use super::{Engine, Fault, Limit, RetryError, Spent};
-use crate::job::{By, JobId, State};
+use crate::job::{By, JobId, Millis, State};
 use crate::kinds::Kind;
 use crate::services::qstash::DeadLetter;
 use crate::store::Expected;
 use std::time::Duration;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
-/// Letters seen to in one request, and for how long.
+/// Letters seen to in one request.
 pub const LETTERS_MAX: usize = 50;
-const LONGEST: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long one request begins with another letter. With one in hand then, it is still answered in the 20 s that the dashboard
+/// waits, unless QStash does not answer at all.
+pub const LONGEST: Duration = Duration::from_secs(8);
+/// For looking an entry up, and for taking all of a job's away.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,10 +31,10 @@ pub enum Handling {
 #[derive(Debug, Clone)]
 pub enum Chosen {
     These(Vec<String>),
-    /// All that can be, or those that failed for this code, from there on.
+    /// All that can be, or those that failed for this code; from the newest, or from there on.
     All {
         code: Option<String>,
-        from: From,
+        from: Option<Onward>,
     },
 }
 
@@ -59,66 +63,85 @@ pub struct Handlings {
     /// There are others, which were not looked at.
     pub more: bool,
     /// Of all: where to go on.
-    pub next: Option<From>,
+    pub next: Option<Onward>,
+    /// Of all: QStash could be asked, as far as it was.
+    pub queue_read: bool,
 }
 
 type Outcome = (Done, String);
 
 impl Engine {
-    pub async fn handle(&self, handling: Handling, chosen: Chosen, dry_run: bool) -> Result<Handlings, Fault> {
-        let end = Instant::now() + LONGEST;
-        let again = match &chosen {
-            Chosen::All { from, .. } => Some(from.clone()),
-            Chosen::These(_) => None,
-        };
-        let (ids, more, next) = match chosen {
-            Chosen::These(ids) => {
-                let more = ids.len() > LETTERS_MAX;
-                (ids.into_iter().take(LETTERS_MAX).collect(), more, None)
-            }
+    /// `longest`: how long to begin with another letter. However short, one is seen to, so that asking again gets on.
+    pub async fn handle(
+        &self,
+        handling: Handling,
+        chosen: Chosen,
+        dry_run: bool,
+        longest: Duration,
+    ) -> Result<Handlings, Fault> {
+        let ids = match chosen {
+            Chosen::These(ids) => ids,
             Chosen::All { code, from } => {
-                let page = self.letters(from, LETTERS_MAX).await?;
-                let wanted = |letter: &Letter| {
-                    let can = handling == Handling::Drop || letter.replayable;
-                    can && code.as_ref().is_none_or(|code| *code == letter.code)
-                };
-                let ids: Vec<String> = page.letters.into_iter().filter(wanted).map(|letter| letter.id).collect();
-                (ids, page.next.is_some(), page.next)
+                let all = self.handle_all((handling, dry_run), code.as_deref(), from, longest);
+                return Box::pin(all).await;
             }
         };
+        let end = Instant::now() + longest;
         let mut results = Vec::new();
-        for id in &ids {
-            if Instant::now() >= end {
-                // What was not looked at is there still: the same request again meets it.
-                return Ok(Handlings { results, more: true, next: again });
+        for id in ids.iter().take(LETTERS_MAX) {
+            if !results.is_empty() && Instant::now() >= end {
+                break;
             }
-            let (done, detail) = match id.strip_prefix(ORPHAN) {
-                Some(entry) => self.handle_entry(handling, entry, dry_run).await,
-                None => Box::pin(self.handle_job(handling, &JobId::new(id), dry_run)).await,
-            }
-            .unwrap_or_else(|fault| (Done::Failed, fault.to_string()));
-            results.push(Handled { id: id.clone(), done, detail });
+            results.push(self.handle_one(handling, id, dry_run, None).await);
         }
-        Ok(Handlings { results, more, next })
+        let more = results.len() < ids.len();
+        Ok(Handlings { results, more, next: None, queue_read: true })
     }
 
-    async fn handle_job(&self, handling: Handling, id: &JobId, dry_run: bool) -> Result<Outcome, Fault> {
+    /// `failed_at`: a job that has failed anew since is left alone.
+    pub(super) async fn handle_one(
+        &self,
+        handling: Handling,
+        id: &str,
+        dry_run: bool,
+        failed_at: Option<Millis>,
+    ) -> Handled {
+        let (done, detail) = match id.strip_prefix(ORPHAN) {
+            Some(entry) => self.handle_entry(handling, entry, dry_run).await,
+            None => Box::pin(self.handle_job(handling, &JobId::new(id), dry_run, failed_at)).await,
+        }
+        .unwrap_or_else(|fault| (Done::Failed, fault.to_string()));
+        Handled { id: id.to_owned(), done, detail }
+    }
+
+    async fn handle_job(
+        &self,
+        handling: Handling,
+        id: &JobId,
+        dry_run: bool,
+        failed_at: Option<Millis>,
+    ) -> Result<Outcome, Fault> {
         let (Some(loaded), _) = self.load(id).await? else {
             return Ok((Done::Skipped, "there is no such job".to_owned()));
         };
         if loaded.job.state != State::Failed {
             return Ok((Done::Skipped, format!("the job is {}", loaded.job.state.public())));
         }
+        if failed_at.is_some_and(|at| loaded.job.finished_at != Some(at)) {
+            return Ok((Done::Skipped, "somebody else was first, and it has failed anew".to_owned()));
+        }
         match handling {
             Handling::Replay => {
                 let start = Kind::parse(&loaded.job.kind).map(|kind| kind.reopen(&loaded.job));
                 match start {
                     Some(Ok(start)) if dry_run => {
-                        let epoch = loaded.job.at.epoch + 1;
-                        Ok((Done::WouldReplay, format!("from the step {} in epoch {epoch}", start.step)))
+                        let (step, epoch) = (start.step, loaded.job.at.epoch + 1);
+                        let pays = pays(start.pays_again.as_deref());
+                        Ok((Done::WouldReplay, format!("from the step {step} in epoch {epoch}{pays}")))
                     }
                     Some(Err(failure)) => Ok((Done::Skipped, format!("it would not help: {}", failure.message))),
-                    Some(Ok(_)) | None => self.replay_job(id).await,
+                    Some(Ok(start)) => self.replay_job(id, start.pays_again.as_deref()).await,
+                    None => self.replay_job(id, None).await,
                 }
             }
             Handling::Drop if dry_run => {
@@ -135,13 +158,13 @@ impl Engine {
         }
     }
 
-    async fn replay_job(&self, id: &JobId) -> Result<Outcome, Fault> {
+    async fn replay_job(&self, id: &JobId, pays_again: Option<&str>) -> Result<Outcome, Fault> {
         let refused = |why: String| Ok((Done::Failed, why));
         match self.retry(id, None).await {
             Ok(job) => {
                 let entries = self.take_away(id).await;
-                let (step, epoch) = (&job.step, job.at.epoch);
-                Ok((Done::Replayed, format!("it goes on from the step {step} in epoch {epoch}; {entries}")))
+                let (step, epoch, pays) = (&job.step, job.at.epoch, pays(pays_again));
+                Ok((Done::Replayed, format!("it goes on from the step {step} in epoch {epoch}{pays}; {entries}")))
             }
             Err(RetryError::NotFound) => Ok((Done::Skipped, "there is no such job".to_owned())),
             Err(RetryError::NotFailed) => Ok((Done::Skipped, "somebody else was first".to_owned())),
@@ -202,12 +225,14 @@ impl Engine {
 
     /// Takes a job's entries out of QStash; what became of it in words.
     async fn take_away(&self, id: &JobId) -> String {
-        let Some(entries) = self.entries_labelled(id).await else {
+        let end = Instant::now() + PATIENCE;
+        let Ok(Some(entries)) = timeout_at(end, self.entries_labelled(id)).await else {
             return "QStash's entries could not be looked for; the sweep takes them away".to_owned();
         };
         let mut left = 0;
         for entry in &entries {
-            left += usize::from(self.delete_entry(&entry.dlq_id).await.is_err());
+            let taken = timeout_at(end, self.delete_entry(&entry.dlq_id)).await;
+            left += usize::from(!matches!(taken, Ok(Ok(_))));
         }
         match left {
             0 => format!("{} taken away", counted(entries.len())),
@@ -221,6 +246,10 @@ impl Engine {
             Err(_) => Err("QStash did not answer in time".to_owned()),
         }
     }
+}
+
+fn pays(again: Option<&str>) -> String {
+    again.map_or_else(String::new, |what| format!(", and pays for {what}"))
 }
 
 fn counted(entries: usize) -> String {

@@ -46,6 +46,12 @@ impl Status {
         Kind::parse(&self.job.kind).map_or(0, |kind| kind.cents_paid(&self.job))
     }
 
+    /// Of a failed job: what a retry pays for although that, or what it stands in for, was paid or may have been.
+    pub fn pays_again(&self) -> Option<String> {
+        let failed = self.job.state == State::Failed;
+        Kind::parse(&self.job.kind).filter(|_| failed)?.reopen(&self.job).ok()?.pays_again
+    }
+
     /// Names what can be seen of this job: the same as long as nothing of that changes, whatever is written. When it was
     /// last written is not counted, and of when something may happen next only what is planned.
     pub fn tag(&self) -> &str {

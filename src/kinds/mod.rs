@@ -114,6 +114,8 @@ pub struct Start {
     pub stage: String,
     /// Effects that may have been paid for although nothing is written of it.
     pub possibly_paid: Vec<String>,
+    /// What it pays for although that, or what it stands in for, was paid or may have been; in words.
+    pub pays_again: Option<String>,
 }
 
 impl Kind {

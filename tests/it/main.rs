@@ -1,6 +1,7 @@
 //! The integration tests: one binary, real HTTP on loopback, a real Redis, real MP4s.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must stop, wherever it is")]
 
+mod broken_off;
 mod broker;
 mod commit;
 #[cfg(target_os = "linux")]

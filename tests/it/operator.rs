@@ -42,7 +42,9 @@ async fn jobs_are_listed_shown_ended_and_tried_again() {
     let again = shell(&app, &["jobs", "retry", &job]).await;
     assert_eq!(again.code, Some(1));
     assert!(again.stderr.contains("Only a failed job can be tried again; `cliprelay jobs show`"), "{}", again.stderr);
-    let cancelled = shell(&app, &["jobs", "cancel", "job_none", &job]).await;
+    let dry = shell(&app, &["jobs", "cancel", &job, "job_none", "--dry-run"]).await;
+    assert_eq!((dry.code, dry.stdout), (Some(1), format!("{job}: would be cancelled\n")));
+    let cancelled = shell(&app, &["jobs", "cancel", "job_none", &job, "--yes"]).await;
     assert_eq!((cancelled.code, cancelled.stdout), (Some(1), format!("{job}: Cancelled\n")), "one is missing");
     assert!(cancelled.stderr.contains("job_none: No such job; `cliprelay jobs ls`"), "{}", cancelled.stderr);
     assert_eq!(audit(&app).await.len(), 3);
@@ -58,6 +60,8 @@ async fn bulk_changes_are_asked_about_and_without_anybody_refused() {
         &["dlq", "drop", "--all", "--code", "klap_unauthorized"],
         &["dlq", "drop", &one, &two],
         &["jobs", "purge", "--older-than", "0s"],
+        &["jobs", "cancel", &one, &two],
+        &["jobs", "retry", &one, &two],
     ] {
         let refused = shell(&app, args).await;
         assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{args:?}");
@@ -65,6 +69,13 @@ async fn bulk_changes_are_asked_about_and_without_anybody_refused() {
     }
     let dry = shell(&app, &["dlq", "replay", "--all", "--dry-run"]).await;
     assert_eq!((dry.code, dry.stdout.matches("would replay").count()), (Some(0), 2), "{}", dry.stdout);
+    let dry = shell(&app, &["jobs", "retry", &one, &two, "--dry-run"]).await;
+    assert_eq!(
+        (dry.code, dry.stdout.matches("would go on, with what is paid").count()),
+        (Some(0), 2),
+        "{}",
+        dry.stdout
+    );
     let dry = parsed(&shell(&app, &["jobs", "purge", "--older-than", "0s", "--dry-run", "--json"]).await);
     assert_eq!(dry["purged"], json!(2));
     assert_eq!(audit(&app).await, [], "nothing was done");

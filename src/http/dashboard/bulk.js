@@ -13,7 +13,7 @@ const OUTCOMES = {
 };
 const TITLES = { replay: 'Replay', drop: 'Drop' };
 const WORDS = {
-  replay: 'Each goes on from its failed step as a new run, with a new message. What is paid is used, not paid again.',
+  replay: 'Each goes on from its failed step as a new run, with a new message. What is paid is used, unless Klap’s work came to nothing.',
   drop: 'Each entry is taken out of QStash, and a failed job’s record is deleted with it. This cannot be undone.',
 };
 
@@ -35,8 +35,9 @@ export async function replayOrDrop(deed, letters) {
       try {
         const told = await lots(deed, [...names.keys()], true);
         const able = told.filter(({ outcome }) => outcome.startsWith('would'));
-        said.textContent = able.length === told.length ? 'A dry run says, and nothing is changed yet:'
-          : `A dry run says ${able.length} of ${told.length}, and nothing is changed yet:`;
+        const pay = letters.filter(({ id, paysAgain }) => deed === 'replay' && paysAgain && able.some((one) => one.id === id)).length;
+        said.textContent = `A dry run says${able.length === told.length ? '' : ` ${able.length} of ${told.length}`}, and nothing is changed yet${
+          pay ? `; ${count(pay, 'of them pays', 'of them pay')} Klap for new work` : ''}:`;
         list(told);
         if (able.length === 0) return leave.replaceChildren('Close');
         foot.append(button(`${TITLES[deed]} ${able.length.toLocaleString()}`, (act) => perform(act, able.map(({ id }) => id)), { kind: deed === 'drop' ? 'bad filled' : 'main', id: 'perform' }));

@@ -64,7 +64,7 @@ export function open({ id, beat }) {
 
   const retry = (job) => confirm({
     title: 'Retry this job?', yes: 'Retry it', no: 'Not now',
-    words: [`${job.projectId} goes on from “${step(job.step)}” with new attempts and a new deadline. What is paid is used, not paid again.`, help(job.errorDetail?.code)].filter(Boolean),
+    words: [`${job.projectId} goes on from “${step(job.step)}” with new attempts and a new deadline. ${paid(job)}`, help(job.errorDetail?.code)].filter(Boolean),
     deed: async () => {
       await post(`${path}/retry`);
       tell('It goes on.');
@@ -73,6 +73,8 @@ export function open({ id, beat }) {
   });
   return { root, refresh, title: 'Job' };
 }
+
+const paid = ({ paysAgain }) => (paysAgain ? `It pays for ${paysAgain}; what else is paid is used.` : 'What is paid is used, not paid again.');
 
 function heading(job, actions) {
   const failed = job.status === 'failed';

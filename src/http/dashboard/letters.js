@@ -30,7 +30,7 @@ export function open({ beat }) {
     const known = new Set(first.letters.map(({ id }) => id));
     if (!all) next = first.nextCursor;
     letters = [...first.letters, ...further.filter(({ id }) => !known.has(id))];
-    show(note, first.qstash, () => (first.qstash === 'unavailable' ? h('p', { class: 'notice' }, icon('warning'), 'QStash could not be asked: what rests in its list alone is not shown.') : []));
+    show(note, first.qstash, () => (first.qstash === 'unavailable' ? h('p', { class: 'notice' }, icon('warning'), 'QStash could not be asked, or not in time: not all that rests in its list is shown.') : []));
     render();
     return PACE_MS;
   }
@@ -91,7 +91,7 @@ export function open({ beat }) {
   }
 
   function row(letter) {
-    const { id, jobId, projectId, owner, side, why, replayable, responseStatus, attempts, failedAt } = letter;
+    const { id, jobId, projectId, owner, side, why, replayable, paysAgain, responseStatus, attempts, failedAt } = letter;
     const box = h('input', { type: 'checkbox', 'aria-label': `Choose ${projectId ?? id}`, 'data-id': id });
     box.addEventListener('change', () => {
       if (box.checked) chosen.add(id);
@@ -99,7 +99,7 @@ export function open({ beat }) {
       choose();
     });
     const title = projectId ?? jobId ?? id;
-    const more = [step(letter.step), attempts ? count(attempts, 'attempt') : null, responseStatus ? `answered ${responseStatus}` : null, SIDES[side], owner, why];
+    const more = [step(letter.step), attempts ? count(attempts, 'attempt') : null, responseStatus ? `answered ${responseStatus}` : null, SIDES[side], owner, paysAgain ? `a replay pays for ${paysAgain}` : null, why];
     return h('li', { 'data-key': id },
       box,
       h('div', { class: 'what' },

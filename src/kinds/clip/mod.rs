@@ -70,28 +70,29 @@ pub fn reopen(job: &Job) -> Result<Start, Failure> {
     let mut plan = Plan::read(&job.plan).ok_or_else(unreadable)?;
     let lost =
         job.error.as_ref().is_some_and(|failure| ["klap_task_failed", "klap_task_lost"].contains(&&*failure.code));
+    let from = |step, plan: &Plan| Start { pays_again: price::pays_again(job, step, plan), ..start(step, plan) };
     if lost || sabotage::is(Sabotage::RetryResubmits) {
         plan.begin_again();
-        return Ok(start(step::SUBMIT, &plan));
+        return Ok(from(step::SUBMIT, &plan));
     }
     plan.revive_clips();
     Ok(match job.step.as_str() {
-        step::AWAIT_TASK => start(step::AWAIT_TASK, &plan),
+        step::AWAIT_TASK => from(step::AWAIT_TASK, &plan),
         step::LIST => {
             plan.ready_at = None;
-            start(step::LIST, &plan)
+            from(step::LIST, &plan)
         }
         step::EXPORT | step::TRANSFER | step::FINALIZE if plan.count(ClipState::Pending) > 0 => {
-            start(step::EXPORT, &plan)
+            from(step::EXPORT, &plan)
         }
-        step::FINALIZE if plan.clips.iter().all(Clip::is_settled) => start(step::FINALIZE, &plan),
-        step::EXPORT | step::TRANSFER | step::FINALIZE => start(step::TRANSFER, &plan),
-        _ => start(step::SUBMIT, &plan),
+        step::FINALIZE if plan.clips.iter().all(Clip::is_settled) => from(step::FINALIZE, &plan),
+        step::EXPORT | step::TRANSFER | step::FINALIZE => from(step::TRANSFER, &plan),
+        _ => from(step::SUBMIT, &plan),
     })
 }
 
 fn start(step: &'static str, plan: &Plan) -> Start {
-    Start { step, plan: plan.write(), stage: stage(step, plan), possibly_paid: Vec::new() }
+    Start { step, plan: plan.write(), stage: stage(step, plan), possibly_paid: Vec::new(), pays_again: None }
 }
 
 pub fn length(step: &str) -> Length {

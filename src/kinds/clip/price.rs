@@ -3,6 +3,7 @@
 
 use super::input::Input;
 use super::plan::{ClipState, Plan};
+use super::step;
 use crate::job::Job;
 
 /// In cents: a video taken, a clip found in it, an export of a clip.
@@ -21,6 +22,25 @@ pub fn cents(job: &Job) -> u64 {
 /// What was paid for by now.
 pub fn cents_paid(job: &Job) -> u64 {
     counted(job, false)
+}
+
+/// What a retry pays for from this step on although that, or what it stands in for, was paid or may have been; in words.
+pub fn pays_again(job: &Job, step: &str, plan: &Plan) -> Option<String> {
+    let unpaid = |effect: &str| job.ledger.receipt(effect).is_none();
+    match step {
+        step::SUBMIT => {
+            (unpaid(&plan.submit_effect()) && paid(job, "submit:") > 0).then(|| "a new task at Klap".to_owned())
+        }
+        step::EXPORT => {
+            let pending = plan.clips.iter().filter(|clip| clip.state == ClipState::Pending);
+            match pending.filter(|clip| clip.generation > 1 && unpaid(&clip.export_effect())).count() {
+                0 => None,
+                1 => Some("a clip's export once more".to_owned()),
+                exports => Some(format!("the exports of {exports} clips once more")),
+            }
+        }
+        _ => None,
+    }
 }
 
 fn counted(job: &Job, ahead: bool) -> u64 {

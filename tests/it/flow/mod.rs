@@ -13,6 +13,7 @@ mod lapsed;
 mod late;
 mod life;
 mod money;
+mod onward;
 mod rebuilt;
 mod receipts;
 mod rolled_back;

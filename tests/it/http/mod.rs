@@ -2,6 +2,7 @@
 
 mod access;
 pub mod admin;
+mod admin_joined;
 mod admin_letters;
 mod bodies;
 mod clips;

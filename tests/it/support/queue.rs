@@ -81,6 +81,9 @@ pub struct Inner {
     /// Dead letters of its own, beside those of dead messages.
     pub letters: Vec<DeadLetter>,
     pub letters_deleted: Vec<String>,
+    /// How often a list of dead letters was asked for, and how long each takes it.
+    pub letters_asked: usize,
+    pub letters_take: std::time::Duration,
     /// Requests that a client of ours would not make.
     pub stray: Vec<String>,
 }
@@ -168,11 +171,15 @@ async fn answer(State(queue): State<Queue>, request: Request) -> Response {
     if !known {
         return (StatusCode::UNAUTHORIZED, r#"{"error":"unauthorized"}"#).into_response();
     }
+    let path = parts.uri.path();
+    let takes = queue.inner().letters_take;
+    if path == "/v2/dlq" && !takes.is_zero() {
+        tokio::time::sleep(takes).await;
+    }
     let mut inner = queue.inner();
     if inner.refuse_all {
         return (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"away"}"#).into_response();
     }
-    let path = parts.uri.path();
     match (&parts.method, path) {
         (&Method::POST, _) if path.starts_with("/v2/publish/") => {
             let destination = path["/v2/publish/".len()..].to_owned();
@@ -185,6 +192,7 @@ async fn answer(State(queue): State<Queue>, request: Request) -> Response {
             axum::Json(keys).into_response()
         }
         (&Method::GET, "/v2/dlq") => {
+            inner.letters_asked += 1;
             axum::Json(inner.dead_letters(parts.uri.query().unwrap_or_default())).into_response()
         }
         (&Method::GET, _) if path.starts_with("/v2/dlq/") => {

@@ -3,7 +3,9 @@
 use super::query::{Asked, LIMIT_MAX, each, limit, place, unknown};
 use super::view::letters::{self as view, HandledAll, LettersView};
 use super::{Targets, note};
-use crate::flow::{Chosen, Done, FieldError, Handling, Handlings, LETTERS_MAX, LettersFrom};
+use crate::flow::{
+    At, Chosen, Done, FieldError, Handling, Handlings, LETTERS_LONGEST, LETTERS_MAX, LettersFrom, Onward, Place,
+};
 use crate::http::caller::Operator;
 use crate::http::openapi::shapes;
 use crate::http::router::{ADMIN_DROP, ADMIN_LETTERS, ADMIN_REPLAY};
@@ -53,8 +55,9 @@ pub async fn list(State(http): State<Arc<Http>>, _: Operator, query: Asked) -> R
 /// Replay dead letters
 ///
 /// A failed job goes on from the step that failed, in a new epoch; the step of a message whose job is forgotten or waits for it
-/// is sent anew. Each under a new deduplication id; then QStash's entry is taken away. At most 50 in one request; of `all`,
-/// those that can be replayed. `more` says to ask again, with `nextCursor` as `cursor`. A dry run changes nothing.
+/// is sent anew. Each under a new deduplication id; then QStash's entry is taken away. At most 50 in one request, and
+/// as many as are begun within 8 s; of `all`, those that can be replayed and had failed when the first request came. `more` says to
+/// ask again, with `nextCursor` as `cursor`. A dry run changes nothing.
 #[utoipa::path(
     post, path = ADMIN_REPLAY, operation_id = "replayDeadLetters", tag = "Operator",
     request_body(content = shapes::Letters, content_type = "application/json"),
@@ -72,8 +75,9 @@ pub async fn replay(
 
 /// Drop dead letters
 ///
-/// QStash's entry is taken away, and a failed job's record is deleted. At most 50 in one request; `more` says to ask again, with
-/// `nextCursor` as `cursor`. A dry run changes nothing.
+/// QStash's entry is taken away, and a failed job's record is deleted. At most 50 in one request, and as many as are
+/// begun within 8 s; of `all`, those that had failed when the first request came. `more` says to ask again, with `nextCursor` as
+/// `cursor`. A dry run changes nothing.
 #[utoipa::path(
     post, path = ADMIN_DROP, operation_id = "dropDeadLetters", tag = "Operator",
     request_body(content = shapes::Letters, content_type = "application/json"),
@@ -92,11 +96,11 @@ pub async fn drop_them(
 async fn handle(http: &Http, handling: Handling, headers: &HeaderMap, body: Body) -> Result<Json<HandledAll>, Problem> {
     let (fields, _) = body::object(headers, body).await?;
     let (chosen, dry_run) = chosen(&fields)?;
-    let handled = Box::pin(http.engine.handle(handling, chosen, dry_run)).await?;
+    let handled = Box::pin(http.engine.handle(handling, chosen, dry_run, LETTERS_LONGEST)).await?;
     if !dry_run && !handled.results.is_empty() {
         note(http, headers, action(handling), targets(&handled), outcome(&handled)).await;
     }
-    let next = handled.next.as_ref().map(cursor);
+    let next = handled.next.as_ref().map(onward);
     Ok(Json(view::handled(handled, dry_run, next)))
 }
 
@@ -152,7 +156,7 @@ fn chosen(fields: &Map<String, Value>) -> Result<(Chosen, bool), Problem> {
                 Some(text) => code = Some(text.to_owned()),
                 None => wrong(field, "must be an error's code".to_owned()),
             },
-            ("cursor", value) => match value.as_str().and_then(read_cursor) {
+            ("cursor", value) => match value.as_str().and_then(read_onward) {
                 Some(read) => from = Some(read),
                 None => wrong(field, "must be a nextCursor of an earlier answer".to_owned()),
             },
@@ -175,7 +179,6 @@ fn chosen(fields: &Map<String, Value>) -> Result<(Chosen, bool), Problem> {
     if !errors.is_empty() {
         return Err(Problem::unacceptable(errors));
     }
-    let from = from.unwrap_or(LettersFrom::Jobs(None));
     let chosen = match ids {
         Some(ids) if !all => Chosen::These(ids),
         _ => Chosen::All { code, from },
@@ -209,6 +212,31 @@ fn read_cursor(cursor: &str) -> Option<LettersFrom> {
         ("q", cursor) => Some(LettersFrom::Queue(Some(cursor.to_owned()))),
         _ => None,
     }
+}
+
+/// When the first request began, and then like a cursor.
+fn onward(onward: &Onward) -> String {
+    let at = match &onward.at {
+        At::Jobs(place) => format!("j{}", place.as_ref().map_or("", Place::as_str)),
+        At::Queue { cursor, left } => format!("q{left}.{}", cursor.as_deref().unwrap_or_default()),
+    };
+    URL_SAFE_NO_PAD.encode(format!("{}.{at}", onward.began))
+}
+
+fn read_onward(cursor: &str) -> Option<Onward> {
+    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+    let (began, at) = text.split_once('.').filter(|_| text.len() <= TEXT_MAX)?;
+    let at = match at.split_at_checked(1)? {
+        ("j", "") => At::Jobs(None),
+        ("j", at) => At::Jobs(Some(Place::parse(at)?)),
+        ("q", at) => {
+            let (left, cursor) = at.split_once('.')?;
+            let cursor = Some(cursor.to_owned()).filter(|cursor| !cursor.is_empty());
+            At::Queue { cursor, left: left.parse().ok()? }
+        }
+        _ => return None,
+    };
+    Some(Onward { began: began.parse().ok()?, at })
 }
 
 const _: () = assert!(LETTERS_MAX <= IDS_MAX, "what is done at once can be asked for");

@@ -86,3 +86,38 @@ fn an_export_in_error_is_paid_once_more_and_once_more_for_a_retry() {
     clip.export_failed("nor now");
     assert_eq!(clip.state, ClipState::Failed, "a retry allows one more, not two");
 }
+
+/// What a retry says that it pays for again.
+fn again(job: &Job) -> Option<String> {
+    reopen(job).unwrap().pays_again
+}
+
+#[test]
+fn a_retry_that_makes_a_new_task_says_that_it_pays_again() {
+    let failed = |code: &str, step| failed_at(step, Failure::retryable(code, "gone"), &plan_of(Vec::new()));
+    for code in ["klap_task_failed", "klap_task_lost"] {
+        let mut job = failed(code, "await_task");
+        job.ledger.receive(&receipt("submit:1", "task_1"));
+        assert_eq!(again(&job).as_deref(), Some("a new task at Klap"), "{code}");
+    }
+    let mut unknown_twice = failed("klap_submit_unknown", "submit");
+    unknown_twice.ledger = unknown(&Plan::beginning(), &[1, 1]);
+    assert_eq!(again(&unknown_twice).as_deref(), Some("a new task at Klap"), "one may have been paid");
+    unknown_twice.ledger.receive(&receipt("submit:1", "task_1"));
+    assert_eq!(again(&unknown_twice), None, "it has turned up");
+    assert_eq!(again(&failed("klap_unauthorized", "submit")), None, "nothing was paid before");
+    let mut late = failed("job_timeout", "await_task");
+    late.ledger.receive(&receipt("submit:1", "task_1"));
+    assert_eq!(again(&late), None, "the task is looked at further");
+}
+
+#[test]
+fn a_retry_that_pays_for_exports_again_says_so() {
+    let in_error = |id: &str| Clip { generation: 3, paid_again: true, ..clip(id, ClipState::Failed) };
+    let job = |clips| failed_at("transfer", Failure::retryable("no_clips_stored", "none"), &plan_of(clips));
+    assert_eq!(again(&job(vec![stored("a"), in_error("b")])).as_deref(), Some("a clip's export once more"));
+    let two = job(vec![in_error("a"), in_error("b"), exported("c", ClipState::Failed)]);
+    assert_eq!(again(&two).as_deref(), Some("the exports of 2 clips once more"));
+    assert_eq!(again(&job(vec![exported("a", ClipState::Failed)])), None, "it is fetched again");
+    assert_eq!(again(&job(vec![clip("a", ClipState::Failed)])), None, "it was never paid");
+}

@@ -16,10 +16,10 @@ fn reopened(step: &'static str, plan: &Plan) -> Start {
 
 #[test]
 fn a_job_begins_by_sending_the_video() {
-    let Start { step, plan, stage, possibly_paid } = first();
+    let Start { step, plan, stage, possibly_paid, pays_again } = first();
     assert_eq!((step, stage.as_str()), ("submit", "Sending the video to Klap"));
     assert_eq!(Plan::read(&plan), Some(Plan::beginning()));
-    assert!(possibly_paid.is_empty());
+    assert!(possibly_paid.is_empty() && pays_again.is_none());
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub struct LettersView {
     qstash: QueueState,
 }
 
-/// Whether QStash could be asked.
+/// Whether QStash could be asked, about all of these and in time.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum QueueState {
@@ -61,7 +61,10 @@ pub struct LetterView<'a> {
     #[schema(required = true)]
     response_status: Option<i64>,
     replayable: bool,
-    /// Why not; of an entry without a failed job, what it is.
+    /// What a replay of a failed job pays for although that, or what it stands in for, was paid or may have been; null: nothing.
+    #[schema(required = true)]
+    pays_again: Option<&'a str>,
+    /// Why it is not replayable; of an entry without a failed job, what it is.
     #[schema(required = true)]
     why: Option<&'a str>,
 }
@@ -100,6 +103,8 @@ pub struct HandledAll {
     /// Of all: where to go on.
     #[schema(required = true)]
     next_cursor: Option<String>,
+    /// Of all: `unavailable` leaves out what rests in QStash's list alone.
+    qstash: QueueState,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -130,7 +135,13 @@ pub fn letters(found: &Letters, next_cursor: Option<String>) -> LettersView {
         letters: found.letters.iter().map(|letter| json!(view(letter))).collect(),
         groups: groups(&found.letters),
         next_cursor,
-        qstash: if found.queue_read { QueueState::Read } else { QueueState::Unavailable },
+        qstash: QueueState::of(found.queue_read),
+    }
+}
+
+impl QueueState {
+    fn of(read: bool) -> Self {
+        if read { Self::Read } else { Self::Unavailable }
     }
 }
 
@@ -166,6 +177,7 @@ fn view(letter: &Letter) -> LetterView<'_> {
         attempts: job.map(|job| job.attempts),
         response_status: letter.response_status,
         replayable: letter.replayable,
+        pays_again: letter.pays_again.as_deref(),
         why: letter.why.as_deref(),
     }
 }
@@ -182,6 +194,7 @@ pub fn handled(handled: Handlings, dry_run: bool, next_cursor: Option<String>) -
         };
         HandledView { id, outcome, detail }
     };
+    let (more, qstash) = (handled.more, QueueState::of(handled.queue_read));
     let results = handled.results.into_iter().map(view).collect();
-    HandledAll { success: true, dry_run, results, more: handled.more, next_cursor }
+    HandledAll { success: true, dry_run, results, more, next_cursor, qstash }
 }

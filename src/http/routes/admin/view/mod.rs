@@ -98,6 +98,7 @@ pub struct Whole<'a> {
 
 /// A row, and what has no place in one.
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = JobInFull)]
 pub struct InFull<'a> {
     #[serde(flatten)]
@@ -108,6 +109,9 @@ pub struct InFull<'a> {
     #[schema(value_type = Object)]
     input: Value,
     message: LiveMessage<'a>,
+    /// Of a failed job: what a retry pays for although that, or what it stands in for, was paid or may have been; null: nothing.
+    #[schema(required = true)]
+    pays_again: Option<String>,
 }
 
 /// The job's message as it is known.
@@ -310,7 +314,8 @@ pub fn whole(status: &Status) -> Value {
         looks: message.looks,
         look_at: time(message.look_at),
     };
-    let in_full = InFull { row: of(status), clips: &status.view.clips, input: plain(&job.input), message };
+    let (input, pays_again) = (plain(&job.input), status.pays_again());
+    let in_full = InFull { row: of(status), clips: &status.view.clips, input, message, pays_again };
     json!(Whole {
         success: true,
         job: in_full,
