@@ -11,7 +11,7 @@ use tokio::time::Instant;
 pub const PURGED_MAX: usize = 100;
 const LOOKED_AT_MAX: usize = 1_000;
 const AT_ONCE: usize = 100;
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
 pub struct Purged {
@@ -39,16 +39,19 @@ impl Engine {
         // What has ended by then was accepted before.
         let mut before = before.unwrap_or_else(|| Place::new(ended_by + 1, &JobId::new("")));
         let mut purged = Purged::default();
+        // However slow the store is, each request gets somewhere.
+        let mut looked = false;
         for _ in 0..LOOKED_AT_MAX / AT_ONCE {
             let page = match self.store.list(&keys::all_jobs(), Some(&before), AT_ONCE).await {
                 Ok(page) => page,
                 Err(fault) => return purged.broken_off(before, fault),
             };
             for (place, record) in &page.records {
-                if purged.jobs.len() == PURGED_MAX || Instant::now() >= end {
+                if purged.jobs.len() == PURGED_MAX || (looked && Instant::now() >= end) {
                     purged.next = Some(before);
                     return Ok(purged);
                 }
+                looked = true;
                 let last = std::mem::replace(&mut before, place.clone());
                 // What cannot be read is not this release's to delete.
                 let Ok(loaded) = decode(record, Clock::new(page.now)) else { continue };

@@ -60,6 +60,17 @@ export async function accessible(page) {
   assert.deepEqual(told, []);
 }
 
+/** A clip's player shows a film that moves. */
+export async function plays(video) {
+  const played = await video.evaluate(async (element) => {
+    element.muted = true;
+    await element.play();
+    await new Promise((go) => element.addEventListener('timeupdate', () => element.currentTime > 0.1 && go()));
+    return { width: element.videoWidth, error: element.error?.message };
+  });
+  assert.ok(played.width > 0, JSON.stringify(played));
+}
+
 /** Nothing is cut off at the side, nor scrolled to. */
 export async function fits(page) {
   const [wide, room] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);

@@ -3,6 +3,8 @@
 
 const KEY = 'cliprelay.secret';
 const PATIENCE_MS = 20_000;
+/** What changes something is let come to its end, the last of many included. */
+const DEED_PATIENCE_MS = 45_000;
 const KEPT = 12;
 
 /** A refusal, or the service's absence (`status` 0). */
@@ -40,7 +42,7 @@ export async function ask(method, path, { query = {}, body, bearer = secret() } 
   if (body !== undefined) headers['content-type'] = 'application/json';
   let answer, text;
   try {
-    const signal = AbortSignal.timeout(PATIENCE_MS + 1_000 * (query.wait ?? 0));
+    const signal = AbortSignal.timeout((method === 'GET' ? PATIENCE_MS : DEED_PATIENCE_MS) + 1_000 * (query.wait ?? 0));
     const sent = body === undefined ? undefined : JSON.stringify(body);
     answer = await fetch(url, { method, headers, body: sent, signal, cache: 'no-store', credentials: 'omit' });
     text = await answer.text();

@@ -2,8 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { visit } from '../browser.mjs';
-import { admin, browser, completed, enqueue, failed, goto, look, plays, row, SECRET, SERVICE, settled, shows, STAND_INS } from './dashboard_stage.mjs';
+import { plays, visit } from '../browser.mjs';
+import { admin, browser, completed, enqueue, failed, goto, look, row, SECRET, SERVICE, settled, shows, STAND_INS } from './dashboard_stage.mjs';
 
 const HOSTILE = ['<img src=x onerror="globalThis.owned=1">', '"><script>globalThis.owned=1</script>', 'javascript:globalThis.owned=1'];
 

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { admin, completed, look, plays, SERVICE } from './dashboard_stage.mjs';
+import { plays } from '../browser.mjs';
+import { admin, completed, look, SERVICE } from './dashboard_stage.mjs';
 
 const KEY = 'ann-s-key-of-enough-letters';
 

@@ -40,17 +40,6 @@ export async function enqueue(projectId, clips = 1, key = null) {
     key ? { authorization: `Bearer ${key}` } : {})).jobId;
 }
 
-/** A clip's player shows a film that moves. */
-export async function plays(video) {
-  const played = await video.evaluate(async (element) => {
-    element.muted = true;
-    await element.play();
-    await new Promise((go) => element.addEventListener('timeupdate', () => element.currentTime > 0.1 && go()));
-    return { width: element.videoWidth, error: element.error?.message };
-  });
-  assert.ok(played.width > 0, JSON.stringify(played));
-}
-
 /** The job, once its status is this one. */
 export async function until(id, status) {
   for (const end = Date.now() + JOB_MS; Date.now() < end; await pause(100)) {
