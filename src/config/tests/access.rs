@@ -168,7 +168,11 @@ fn an_operators_secret_is_long_and_nobody_elses_where_others_can_reach_us() {
             assert_eq!((told.len(), told[0].0.as_str()), (1, variable), "{weak}");
             assert!(weak.len() == 1 || !told[0].1.contains(weak.trim()), "it is told: {}", told[0].1);
             assert!(read(&[(variable, weak), here]).is_ok(), "on this machine");
-            assert_eq!(wrong(&[(variable, weak), here, ("VERCEL", "1")]), [variable], "{weak} on a host");
+            assert_eq!(
+                wrong(&[(variable, weak), here, ("VERCEL", "1"), ("VERCEL_ENV", "production")]),
+                [variable],
+                "{weak} on a host"
+            );
         }
         assert!(read(&[(variable, "sixteen-letters-")]).is_ok());
     }
