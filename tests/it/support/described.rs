@@ -9,8 +9,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 /// Of the connection, of pages of other origins, and of other methods: told in no operation.
-const ASIDE: [&str; 7] =
-    ["content-type", "content-length", "transfer-encoding", "date", "vary", "allow", "access-control-expose-headers"];
+const ASIDE: [&str; 8] = [
+    "connection",
+    "content-type",
+    "content-length",
+    "transfer-encoding",
+    "date",
+    "vary",
+    "allow",
+    "access-control-expose-headers",
+];
 
 /// Schemas by what is asked for, made once.
 static VALIDATORS: LazyLock<Mutex<BTreeMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
