@@ -48,11 +48,11 @@ fn twenty_thousand_full_lives_break_no_law() {
     live(20_000);
 }
 
-/// As many as `SIM_LIVES` says, by default five times the ordinary run's.
+/// As many as `SIM_LIVES` says, by default three times the ordinary run's.
 #[test]
 #[ignore = "minutes: infra/sim --full"]
-fn a_hundred_thousand_full_lives_break_no_law() {
-    live(number("SIM_LIVES").map_or(100_000, |lives| usize::try_from(lives).expect("it fits")));
+fn sixty_thousand_full_lives_break_no_law() {
+    live(number("SIM_LIVES").map_or(60_000, |lives| usize::try_from(lives).expect("it fits")));
 }
 
 #[test]
